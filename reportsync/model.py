@@ -61,7 +61,6 @@ class Archive:
     size: int  # bytes on disk
     sha256: str  # lower-case hex
     members: int
-    flags: tuple[str, ...] = ()  # oddities worth a look: "empty", "same bytes as 2026-11-02", ...
 
 
 @dataclass(frozen=True, slots=True)

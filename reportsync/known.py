@@ -1,0 +1,133 @@
+"""What the ledger knows of an app, and what follows from it: coverage and gaps. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from reportsync.calendar import days, due, due_through
+from reportsync.model import ONE_DAY, Outcome, Waiver
+from reportsync.settings import App
+
+NEVER_ASKED = "not asked for yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A day without an archive; `next_attempt` None means as soon as somebody looks."""
+
+    day: date
+    attempts: int = 0
+    tries: int = 0
+    next_attempt: datetime | None = None
+    last_outcome: Outcome | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger holds about one app.
+
+    Every day from `first` to `through` has a row there; those of them without an archive are in
+    `missing`. `beyond` are the stored days outside that range. `newest` is the latest stored day.
+    """
+
+    first: date | None = None
+    through: date | None = None
+    missing: tuple[Missing, ...] = ()
+    beyond: frozenset[date] = frozenset()
+    waivers: tuple[Waiver, ...] = ()
+    bytes: int = 0
+    newest: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The expected days of one app, split in three: stored, missing and waived."""
+
+    app: App
+    due_through: date | None
+    expected: int
+    missing: tuple[Missing, ...]  # in the order of days
+    waived: tuple[date, ...]
+
+    @property
+    def stored(self) -> int:
+        """How many expected days are in the archive."""
+        return self.expected - len(self.missing) - len(self.waived)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A run of missing days."""
+
+    first: date
+    last: date
+    reason: str
+    next_attempt: datetime
+
+    @property
+    def days(self) -> int:
+        """How many days are missing."""
+        return (self.last - self.first).days + 1
+
+
+def coverage(app: App, known: Known, now: datetime) -> Coverage:
+    """Return which days of `app` are expected at `now` and which of them are missing or waived."""
+    last = due_through(app, now)
+    if last is None:
+        return Coverage(app, None, 0, (), ())
+    rows = {row.day: row for row in known.missing if app.since <= row.day <= last}
+    for day in _unknown_days(app.since, last, known):
+        rows[day] = Missing(day)
+    waived = tuple(day for day in sorted(rows) if is_waived(day, known.waivers, now))
+    missing = tuple(rows[day] for day in sorted(rows.keys() - set(waived)))
+    return Coverage(app, last, (last - app.since).days + 1, missing, waived)
+
+
+def _unknown_days(since: date, last: date, known: Known) -> Iterable[date]:
+    """Yield the expected days that have no row yet."""
+    if known.first is None or known.through is None:
+        ranges = [(since, last)]
+    else:
+        ranges = [
+            (since, min(last, known.first - ONE_DAY)),
+            (max(since, known.through + ONE_DAY), last),
+        ]
+    for first, through in ranges:
+        yield from (day for day in days(first, through) if day not in known.beyond)
+
+
+def is_waived(day: date, waivers: Iterable[Waiver], now: datetime) -> bool:
+    """Say whether a person's waiver holds for `day` at `now`."""
+    return any(waiver.covers(day, now) for waiver in waivers)
+
+
+def gaps(covered: Coverage) -> tuple[Gap, ...]:
+    """Return the runs of missing days, oldest first."""
+    runs: list[list[Missing]] = []
+    for row in covered.missing:
+        if runs and row.day - runs[-1][-1].day == ONE_DAY:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    return tuple(_gap(covered.app, run) for run in runs)
+
+
+def _gap(app: App, run: list[Missing]) -> Gap:
+    soonest = min(may_ask_from(app, row) for row in run)
+    return Gap(run[0].day, run[-1].day, _common_reason(run), soonest)
+
+
+def may_ask_from(app: App, row: Missing) -> datetime:
+    """Return the instant from which `row` is asked for by itself: its next attempt, or since it is due."""
+    return row.next_attempt or due(row.day, app)
+
+
+def _common_reason(run: list[Missing]) -> str:
+    """Return the reason most days of `run` have, saying how many there are if they differ."""
+    counted = Counter(row.reason or NEVER_ASKED for row in run).most_common()
+    reason, count = counted[0]
+    return reason if len(counted) == 1 else f"{reason} ({count} of {len(run)} days)"

@@ -1,0 +1,166 @@
+"""Claims: the leases by which one process at a time works on a report."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from reportsync.ledger.dialect import server_now, upsert
+from reportsync.ledger.tables import claims, reports
+from reportsync.model import Outcome, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on `report` until the lease ends; `token` proves it when recording."""
+
+    report: Report
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Another process has the claim until `until` at the latest."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing is left to do: the report is stored, or was asked for since the caller wanted it."""
+
+    stored: bool
+    outcome: Outcome | None
+    reason: str | None
+
+
+class ClaimLost(Exception):
+    """The lease ran out and another process took the claim; this one may record nothing."""
+
+
+def take(
+    connection: sa.Connection,
+    report: Report,
+    *,
+    now: datetime,
+    lease: timedelta,
+    wanted_at: datetime,
+    again: bool,
+) -> Claim | Taken | Settled:
+    """Claim `report` for `lease`, unless it is held or settled.
+
+    `wanted_at` is the instant from which an attempt by anybody satisfies the caller; `again` asks for a
+    stored report once more. A claim whose owner is a dead process of this machine is taken over at once.
+    On PostgreSQL the server's clock decides about leases, `now` is not used.
+    """
+    row = connection.execute(
+        sa.select(
+            reports.c.state, reports.c.last_attempt, reports.c.last_outcome, reports.c.reason
+        ).where(reports.c.app == report.app, reports.c.day == report.day)
+    ).one()
+    stored = row.state == "stored"
+    asked_since = row.last_attempt is not None and row.last_attempt >= wanted_at
+    if asked_since or (stored and not again):
+        outcome = Outcome(row.last_outcome) if row.last_outcome else None
+        return Settled(stored, outcome, row.reason)
+    now = server_now(connection) or now
+    held = connection.execute(
+        sa.select(claims).where(claims.c.app == report.app, claims.c.day == report.day)
+    ).one_or_none()
+    if held is not None and held.lease_end > now and not is_dead(held.owner):
+        return Taken(held.lease_end)
+    token = secrets.token_hex(16)
+    values = {"owner": this_process(), "token": token, "lease_end": now + lease}
+    insert = upsert(connection, claims).values(app=report.app, day=report.day, **values)
+    result = connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=[claims.c.app, claims.c.day],
+            set_=values,
+            where=claims.c.token == (held.token if held is not None else ""),
+        )
+    )
+    return Claim(report, token) if result.rowcount == 1 else Taken(now + lease)
+
+
+def renew(connection: sa.Connection, claim: Claim, *, now: datetime, lease: timedelta) -> None:
+    """Let the lease of `claim` run for `lease` from `now`; raise `ClaimLost` if it is another's by now."""
+    now = server_now(connection) or now
+    result = connection.execute(sa.update(claims).where(_mine(claim)).values(lease_end=now + lease))
+    if result.rowcount != 1:
+        raise ClaimLost(str(claim.report))
+
+
+def release(connection: sa.Connection, claim: Claim) -> bool:
+    """Free `claim`; return False if it was another's by now."""
+    return connection.execute(sa.delete(claims).where(_mine(claim))).rowcount == 1
+
+
+def _mine(claim: Claim) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        claims.c.app == claim.report.app,
+        claims.c.day == claim.report.day,
+        claims.c.token == claim.token,
+    )
+
+
+def this_process() -> str:
+    """Return what names this process for others: host, boot, PID namespace, PID and its start time."""
+    return _identity(os.getpid())
+
+
+@cache
+def _identity(pid: int) -> str:
+    return " ".join((socket.gethostname(), *_machine(), str(pid), _started(pid) or "-"))
+
+
+def is_dead(owner: str) -> bool:
+    """Say whether `owner` is a process of this very machine and PID namespace that no longer runs.
+
+    False where that cannot be told: then only the end of the lease decides.
+    """
+    fields = owner.split(" ")
+    if len(fields) != 5 or not fields[3].isdigit():
+        return False
+    boot, namespace = _machine()
+    if fields[1] != boot or fields[2] != namespace:
+        return False
+    return _started(int(fields[3])) != fields[4]
+
+
+def _machine() -> tuple[str, str]:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        # Not Linux: the host's name stands in for both, and `_started` tells live from dead.
+        return socket.gethostname(), "-"
+    return boot, namespace
+
+
+def _started(pid: int) -> str | None:
+    """Return the start time of process `pid` in clock ticks since boot, or None if there is none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return _alive_without_proc(pid)
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else fields[19]
+
+
+def _alive_without_proc(pid: int) -> str | None:
+    if Path("/proc/self/stat").exists():
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return "-"
+    return "-"

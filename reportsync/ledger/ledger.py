@@ -1,0 +1,230 @@
+"""The ledger: what is known of each report. Reads and writes are functions on a connection; this opens it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from reportsync.errors import LedgerError
+from reportsync.ledger import migrate, place
+from reportsync.ledger.batch import GroupCommit
+from reportsync.ledger.tables import metadata
+from reportsync.redact import clean
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LOCK_WAIT = 30.0
+"""Seconds to wait for another process that is just writing."""
+
+_READING = {"reportsync_reading": True}
+
+
+class Ledger:
+    """An open ledger.
+
+    `write` runs a function in a transaction that other threads may share, and returns once it is
+    committed; `read` runs one on a consistent view. Both raise `LedgerError` when the database cannot be
+    used. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        path: Path | None,
+        make_durable: Callable[[Iterable[Path]], None] = lambda files: None,
+    ) -> None:
+        self._engine = engine
+        self.path = path
+        self._identity = place.identity(path) if path else None
+        self._group = GroupCommit(self._begin, make_durable)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def write(
+        self,
+        function: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run `function(connection, ...)` in a transaction and return its result once it is committed."""
+        with self._errors():
+            result: T = self._group.run(lambda connection: function(connection, *args, **kwargs))
+            return result
+
+    def write_after(
+        self,
+        files: Iterable[Path],
+        function: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do the same as `write`, once the names of `files` are durable in their folders."""
+        with self._errors():
+            result: T = self._group.run(
+                lambda connection: function(connection, *args, **kwargs), files
+            )
+            return result
+
+    def read(
+        self,
+        function: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run `function(connection, ...)` on one consistent view of the ledger and return its result."""
+        with self._errors(), self._engine.connect() as connection:
+            return function(connection.execution_options(**_READING), *args, **kwargs)
+
+    def raw(self) -> Any:
+        """Return a new driver connection, for the backup."""
+        return self._engine.raw_connection()
+
+    @contextmanager
+    def _begin(self) -> Iterator[sa.Connection]:
+        with self._engine.begin() as connection:
+            yield connection
+            if self.path is not None and self._identity is not None:
+                place.refuse_replaced(self.path, self._identity)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            failure = _explain(error, self.path)
+        else:
+            return
+        raise failure
+
+
+def _explain(error: sa.exc.DBAPIError, path: Path | None) -> LedgerError:
+    name = f"the ledger {path}" if path else "the ledger's database"
+    text = clean(str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__)
+    if "locked" in text:
+        hint = f"another process has held it for {LOCK_WAIT:.0f} s; see who with 'fuser {path}'"
+    elif "malformed" in text or "not a database" in text or "constraint" in text:
+        hint = place.REPAIR_HINT
+    elif path is not None:
+        hint = f"check that {path.parent} is mounted, writable and has free space"
+    else:
+        hint = "check storage.ledger and that the database server runs"
+    return LedgerError(f"{name} cannot be used: {text}", hint=hint)
+
+
+def _engine(url: str, path: Path | None, *, reading: bool) -> sa.Engine:
+    """Return an engine whose connections are set up for durability and one writer at a time."""
+    if path is None:
+        target = sa.make_url(url)
+        return sa.create_engine(
+            target, hide_parameters=True, pool_pre_ping=True, isolation_level="READ COMMITTED"
+        )
+    # mode=rw never creates: a ledger that vanished is noticed instead of being begun anew.
+    uri = f"file:{quote(str(path))}?mode=rw"
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT, check_same_thread=False),
+        poolclass=sa.QueuePool,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _: Any) -> None:
+        # The driver's own transactions leave SELECT outside: concurrent writers would lose updates.
+        connection.isolation_level = None
+        connection.execute(
+            "PRAGMA query_only = ON" if reading else "PRAGMA journal_mode = DELETE"
+        ).close()
+        connection.execute("PRAGMA synchronous = EXTRA").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        view = reading or connection.get_execution_options().get("reportsync_reading")
+        connection.exec_driver_sql("BEGIN" if view else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file that a `sqlite:///` URL names, or None for another kind of database."""
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+
+def open_reading(url: str) -> Ledger:
+    """Open the ledger at `url` for commands that only look; before the first pass it is an empty one.
+
+    Writes nothing. Raises `LedgerError` if there is a file that is not a ledger of this version.
+    """
+    path = sqlite_path(url)
+    if path is not None and place.looks_like_sqlite(path) is None:
+        return _empty()
+    if path is not None:
+        place.refuse_foreign(path)
+    ledger = Ledger(_engine(url, path, reading=True), path)
+    try:
+        if ledger.read(migrate.version) is None and ledger.dialect == "postgresql":
+            ledger.close()
+            return _empty()
+        ledger.read(migrate.refuse_other, ledger.path)
+    except LedgerError:
+        ledger.close()
+        raise
+    return ledger
+
+
+def open_writing(
+    url: str,
+    make_durable: Callable[[Iterable[Path]], None] = lambda files: None,
+    restore: Callable[[Path], bool] = lambda path: False,
+) -> Ledger:
+    """Open the ledger at `url`, creating or upgrading it first where needed.
+
+    `restore(path)` may put a backup in the place of a lost file and says whether it did. Raises
+    `LedgerError` for a file that is not a ledger, is newer than this program, or lies on a network disk.
+    """
+    path = sqlite_path(url)
+    if path is None:
+        ledger = Ledger(_engine(url, None, reading=False), None, make_durable)
+        return _upgraded(ledger)
+    place.refuse_network(path.parent)
+    with place.one_at_a_time(path.parent):
+        place.refuse_foreign(path)
+        if place.looks_like_sqlite(path) is None and not restore(path):
+            place.create(path)
+        return _upgraded(Ledger(_engine(url, path, reading=False), path, make_durable))
+
+
+def _upgraded(ledger: Ledger) -> Ledger:
+    try:
+        ledger.write(migrate.upgrade, ledger.path)
+    except LedgerError:
+        ledger.close()
+        raise
+    return ledger
+
+
+def _empty() -> Ledger:
+    """Return a ledger in memory with nothing in it, so that readers need no second way."""
+    engine = sa.create_engine("sqlite://")
+    metadata.create_all(engine)
+    return Ledger(engine, None)

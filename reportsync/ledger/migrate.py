@@ -1,0 +1,75 @@
+"""The ledger's schema version: read cheaply, upgraded by alembic with the migrations in this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from reportsync.errors import LedgerError
+from reportsync.ledger.place import REPAIR_HINT
+
+HEAD = "0001"
+"""The newest migration; a test compares it with the scripts, so that readers need not load alembic."""
+
+_VERSIONS = sa.table("alembic_version", sa.column("version_num", sa.String))
+
+
+def version(connection: sa.Connection) -> str | None:
+    """Return the ledger's schema version, or None for a database without tables of ours."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.select(_VERSIONS.c.version_num)).scalar_one_or_none()
+
+
+def refuse_other(connection: sa.Connection, path: Path | None) -> None:
+    """Raise `LedgerError` unless the ledger has exactly this program's schema."""
+    found = version(connection)
+    if found == HEAD:
+        return
+    name = path or "database"
+    if found is None:
+        raise LedgerError(f"the ledger {name} has no tables of reportsync", hint=REPAIR_HINT)
+    if found > HEAD:
+        raise _newer(name, found)
+    raise LedgerError(
+        f"the ledger {name} has the older schema {found}",
+        hint="run 'reportsync sync' once to upgrade it",
+    )
+
+
+def upgrade(connection: sa.Connection, path: Path | None) -> None:
+    """Bring the ledger to this program's schema inside the transaction of `connection`.
+
+    Raises `LedgerError` for a newer schema or a database that is somebody else's.
+    """
+    found = version(connection)
+    if found == HEAD:
+        return
+    name = path or "database"
+    if found is not None and found > HEAD:
+        raise _newer(name, found)
+    if found is None and sa.inspect(connection).get_table_names():
+        raise LedgerError(
+            f"the database {name} belongs to another program", hint="set storage.ledger elsewhere"
+        )
+    _run_alembic(connection)
+
+
+def _run_alembic(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option(
+        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+    )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _newer(name: object, found: str) -> LedgerError:
+    return LedgerError(
+        f"the ledger {name} has schema {found}, newer than this program's {HEAD}",
+        hint="install the newer reportsync that wrote it; this one leaves it as it is",
+    )

@@ -1,0 +1,139 @@
+"""The ledger's file: where it may lie, how it is created, and whether it is still the same one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reportsync.errors import LedgerError
+
+_HEADER = b"SQLite format 3\x00"
+_NETWORK = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ncpfs",
+    "afs",
+    "fuse.sshfs",
+    "davfs",
+    "fuse.davfs2",
+}
+REPAIR_HINT = "run 'reportsync repair': it moves the file aside and rebuilds the ledger"
+
+
+def file_system(path: Path, mounts: str | None = None) -> str | None:
+    """Return the type of the file system that holds `path`, or None where the kernel does not tell.
+
+    `mounts` stands in for the text of /proc/self/mountinfo.
+    """
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return None
+    best, kind = "", None
+    target = str(path.resolve())
+    for line in mounts.splitlines():
+        fields = line.split()
+        if "-" not in fields or len(fields) < 6:
+            continue
+        point = fields[4].replace("\\040", " ")
+        inside = target == point or target.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[fields.index("-") + 1]
+    return kind
+
+
+def refuse_network(path: Path, mounts: str | None = None) -> None:
+    """Raise `LedgerError` if `path` lies on a network file system, whose locks SQLite cannot trust."""
+    kind = file_system(path, mounts)
+    if kind in _NETWORK:
+        raise LedgerError(
+            f"the ledger {path} lies on a network file system ({kind}), whose locks SQLite cannot trust",
+            hint="set storage.ledger to a local disk, or to postgresql://... for several hosts",
+        )
+
+
+def looks_like_sqlite(path: Path) -> bool | None:
+    """Say whether the file at `path` is an SQLite database; None if there is none or it is empty."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(len(_HEADER))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise cannot_open(path, error) from None
+    return None if not header else header == _HEADER
+
+
+def cannot_open(path: Path, error: OSError) -> LedgerError:
+    """Return the `LedgerError` for an operating-system error about the ledger's file."""
+    return LedgerError(
+        f"cannot use the ledger {path}: {error.strerror or error}",
+        hint=f"check storage.ledger, and that this user may read and write {path} and {path.parent}",
+    )
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise `LedgerError` if there is a file at `path` that is not an SQLite database."""
+    if looks_like_sqlite(path) is False:
+        raise LedgerError(
+            f"the ledger {path} is not an SQLite database; it is left as it is", hint=REPAIR_HINT
+        )
+
+
+def create(path: Path) -> None:
+    """Create an empty file for the ledger, readable and writable by its owner alone, if there is none."""
+    try:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise cannot_open(path, error) from None
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold the lock of `folder` while a ledger in it is created, restored, migrated or moved aside."""
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise cannot_open(folder, error) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at `path` from any other that takes its name; None if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def refuse_replaced(path: Path, opened: tuple[int, int]) -> None:
+    """Raise `LedgerError` if the file at `path` is not the one that was opened.
+
+    SQLite goes on to accept commits into a deleted file; they would be lost with it.
+    """
+    now = identity(path)
+    if now == opened:
+        return
+    what = "deleted" if now is None else "replaced"
+    raise LedgerError(
+        f"the ledger {path} was {what} while in use; nothing more is written to it",
+        hint="start the command again; if the ledger is gone, 'reportsync repair' rebuilds it from the archive",
+    )

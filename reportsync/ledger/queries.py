@@ -1,0 +1,256 @@
+"""What is read from the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from reportsync.known import Known, Missing
+from reportsync.ledger.tables import (
+    apps,
+    archives,
+    attempts,
+    claims,
+    facts,
+    passes,
+    reports,
+    stale_sums,
+    waivers,
+)
+from reportsync.model import Archive, Attempt, Outcome, Report, Waiver
+
+_IS_MISSING = sa.text("state = 'missing'")
+"""Literal, so that the planner can use the partial index."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldArchive:
+    """A row about a stored version."""
+
+    number: int
+    archive: Archive
+    held: bool
+    stored: datetime
+    verified: datetime
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """The row of one report."""
+
+    state: str
+    attempts: int
+    tries: int
+    next_attempt: datetime | None
+    last_outcome: Outcome | None
+    reason: str | None
+
+
+def known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
+    """Return what the ledger holds about each app of `names`; reads only rows that are not stored."""
+    missing = _missing_by_app(connection)
+    waived = waivers_by_app(connection)
+    ranges = {row.name: row for row in connection.execute(sa.select(apps))}
+    result = {}
+    for name in names:
+        row = ranges.get(name)
+        result[name] = Known(
+            first=row.first if row else None,
+            through=row.through if row else None,
+            missing=tuple(missing.get(name, ())),
+            beyond=_stored_beyond(connection, name, row),
+            waivers=tuple(waived.get(name, ())),
+            bytes=row.bytes if row else 0,
+            newest=_newest(connection, name),
+        )
+    return result
+
+
+def _missing_by_app(connection: sa.Connection) -> dict[str, list[Missing]]:
+    found: dict[str, list[Missing]] = defaultdict(list)
+    columns = (
+        reports.c.app,
+        reports.c.day,
+        reports.c.attempts,
+        reports.c.tries,
+        reports.c.next_attempt,
+        reports.c.last_outcome,
+        reports.c.reason,
+    )
+    query = sa.select(*columns).where(_IS_MISSING).order_by(reports.c.app, reports.c.day)
+    for app, day, made, tries, again, outcome, reason in connection.execute(query):
+        found[app].append(
+            Missing(day, made, tries, again, Outcome(outcome) if outcome else None, reason)
+        )
+    return found
+
+
+def waivers_by_app(connection: sa.Connection) -> dict[str, list[Waiver]]:
+    """Return the waivers that nobody has taken back, by app."""
+    found: dict[str, list[Waiver]] = defaultdict(list)
+    for row in connection.execute(
+        sa.select(waivers).where(waivers.c.ended.is_(None)).order_by(waivers.c.id)
+    ):
+        found[row.app].append(
+            Waiver(row.app, row.first, row.last, row.reason, row.author, row.created, row.until)
+        )
+    return found
+
+
+def _stored_beyond(
+    connection: sa.Connection, name: str, row: sa.Row[tuple[object, ...]] | None
+) -> frozenset[date]:
+    """Return the stored days outside the covered range: adopted files of days not expected then."""
+    query = sa.select(reports.c.day).where(reports.c.app == name, reports.c.state == "stored")
+    if row is None:
+        return frozenset(connection.execute(query).scalars())
+    before = query.where(reports.c.day < row.first)
+    after = query.where(reports.c.day > row.through)
+    return frozenset(connection.execute(before).scalars()) | frozenset(
+        connection.execute(after).scalars()
+    )
+
+
+def _newest(connection: sa.Connection, name: str) -> date | None:
+    query = (
+        sa.select(reports.c.day)
+        .where(reports.c.app == name, reports.c.state == "stored")
+        .order_by(reports.c.day.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def report_row(connection: sa.Connection, report: Report) -> ReportRow | None:
+    """Return the row of `report`, None if it has none yet."""
+    row = connection.execute(
+        sa.select(reports).where(reports.c.app == report.app, reports.c.day == report.day)
+    ).one_or_none()
+    if row is None:
+        return None
+    outcome = Outcome(row.last_outcome) if row.last_outcome else None
+    return ReportRow(row.state, row.attempts, row.tries, row.next_attempt, outcome, row.reason)
+
+
+def attempts_of(connection: sa.Connection, report: Report) -> list[Attempt]:
+    """Return every attempt at `report`, oldest first."""
+    query = sa.select(attempts).where(attempts.c.app == report.app, attempts.c.day == report.day)
+    return [
+        Attempt(
+            report,
+            row.started,
+            row.ended,
+            Outcome(row.outcome),
+            row.requests,
+            row.status,
+            row.size,
+            row.reason,
+            row.pass_id,
+        )
+        for row in connection.execute(query.order_by(attempts.c.id))
+    ]
+
+
+def versions_of(connection: sa.Connection, report: Report) -> list[HeldArchive]:
+    """Return every version of `report` that was ever stored, oldest first."""
+    query = sa.select(archives).where(archives.c.app == report.app, archives.c.day == report.day)
+    return [_held(row) for row in connection.execute(query.order_by(archives.c.version))]
+
+
+def recent_archives(connection: sa.Connection, report: Report, count: int) -> list[Archive]:
+    """Return up to `count` held archives of the days just before and after `report`, nearest first."""
+    base = (
+        sa.select(archives)
+        .where(archives.c.app == report.app, archives.c.held.is_(True))
+        .limit(count)
+    )
+    before = base.where(archives.c.day < report.day).order_by(archives.c.day.desc())
+    after = base.where(archives.c.day > report.day).order_by(archives.c.day)
+    found = [_held(row).archive for query in (before, after) for row in connection.execute(query)]
+    return sorted(found, key=lambda archive: abs(archive.report.day - report.day))[:count]
+
+
+def held_archives(
+    connection: sa.Connection,
+    names: Iterable[str],
+    since: date | None = None,
+    oldest: int | None = None,
+) -> list[HeldArchive]:
+    """Return the held archives of the apps `names` from the day `since` on.
+
+    With `oldest`, only that many, those verified longest ago first; else in the order of app and day.
+    """
+    query = sa.select(archives).where(archives.c.held.is_(True), archives.c.app.in_(list(names)))
+    if since is not None:
+        query = query.where(archives.c.day >= since)
+    if oldest is not None:
+        query = query.order_by(archives.c.verified, archives.c.id).limit(oldest)
+    else:
+        query = query.order_by(archives.c.app, archives.c.day, archives.c.version)
+    return [_held(row) for row in connection.execute(query)]
+
+
+def _held(row: sa.Row[tuple[object, ...]]) -> HeldArchive:
+    flags = tuple(row.flags.split("\n")) if row.flags else ()
+    archive = Archive(Report(row.app, row.day), row.version, row.size, row.sha256, row.members)
+    return HeldArchive(row.id, archive, row.held, row.stored, row.verified, flags)
+
+
+def year_sums(connection: sa.Connection, app: str, year: int) -> list[HeldArchive]:
+    """Return the held archives of `app` whose day is in `year`."""
+    query = sa.select(archives).where(
+        archives.c.app == app,
+        archives.c.day.between(date(year, 1, 1), date(year, 12, 31)),
+        archives.c.held.is_(True),
+    )
+    return [_held(row) for row in connection.execute(query)]
+
+
+def stale_years(connection: sa.Connection) -> list[tuple[str, int, int]]:
+    """Return (app, year, serial) of each SHA256SUMS that is behind."""
+    query = sa.select(stale_sums.c.app, stale_sums.c.year, stale_sums.c.serial)
+    return [(app, year, serial) for app, year, serial in connection.execute(query)]
+
+
+def stored_states(connection: sa.Connection, app: str, first: date, last: date) -> dict[date, str]:
+    """Return the state of each day of `app` from `first` to `last` that has a row."""
+    query = sa.select(reports.c.day, reports.c.state).where(
+        reports.c.app == app, reports.c.day.between(first, last)
+    )
+    return {day: state for day, state in connection.execute(query)}
+
+
+def archive_id(connection: sa.Connection) -> str | None:
+    """Return the id of the archive folder that this ledger is about."""
+    return connection.execute(
+        sa.select(facts.c.value).where(facts.c.name == "archive")
+    ).scalar_one_or_none()
+
+
+def claim_end(connection: sa.Connection, report: Report) -> tuple[str, datetime] | None:
+    """Return owner and lease end of the claim on `report`, None if it is free."""
+    query = sa.select(claims.c.owner, claims.c.lease_end)
+    row = connection.execute(
+        query.where(claims.c.app == report.app, claims.c.day == report.day)
+    ).one_or_none()
+    return None if row is None else (row.owner, row.lease_end)
+
+
+def last_progress(connection: sa.Connection, kind: str) -> tuple[datetime, bool] | None:
+    """Return when the latest pass of `kind` last showed life, and whether it is still going on."""
+    query = sa.select(passes.c.beat, passes.c.ended).where(passes.c.kind == kind)
+    row = connection.execute(query.order_by(passes.c.started.desc()).limit(1)).one_or_none()
+    return None if row is None else (row.beat, row.ended is None)
+
+
+def next_attempts(connection: sa.Connection) -> list[tuple[str, date, datetime]]:
+    """Return (app, day, instant) of each missing report that has a time for its next attempt."""
+    query = sa.select(reports.c.app, reports.c.day, reports.c.next_attempt).where(
+        _IS_MISSING, reports.c.next_attempt.is_not(None)
+    )
+    return [(app, day, at) for app, day, at in connection.execute(query)]

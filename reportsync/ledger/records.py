@@ -1,0 +1,228 @@
+"""What is written of a report: its expected day, its attempts, its archives."""
+
+from __future__ import annotations
+
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from reportsync.calendar import days
+from reportsync.ledger.claims import Claim, ClaimLost, release
+from reportsync.ledger.dialect import upsert
+from reportsync.ledger.queries import recent_archives
+from reportsync.ledger.tables import apps, archives, attempts, reports, stale_sums
+from reportsync.model import HAVE, ONE_DAY, Archive, Attempt, Report
+from reportsync.oddity import oddities
+
+_CHUNK = 10_000
+_NEIGHBOURS = 14
+"""How many archives of the days around tell what is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a record came to: the arrival's number if an archive arrived, and what is odd about it."""
+
+    arrival: int | None = None
+    flags: tuple[str, ...] = ()
+
+
+def cover(connection: sa.Connection, app: str, since: date, through: date) -> int:
+    """Give every day of `app` from `since` to `through` a row, and return how many were added.
+
+    Days that have one keep it. Costs one look when nothing is new.
+    """
+    row = connection.execute(
+        sa.select(apps.c.first, apps.c.through).where(apps.c.name == app)
+    ).one_or_none()
+    if row is None:
+        connection.execute(sa.insert(apps).values(name=app, first=since, through=through, bytes=0))
+        return _add_days(connection, app, since, through)
+    added = _add_days(connection, app, since, row.first - ONE_DAY)
+    added += _add_days(connection, app, row.through + ONE_DAY, through)
+    if added:
+        first, last = min(since, row.first), max(through, row.through)
+        connection.execute(
+            sa.update(apps).where(apps.c.name == app).values(first=first, through=last)
+        )
+    return added
+
+
+def _add_days(connection: sa.Connection, app: str, first: date, last: date) -> int:
+    rows = [
+        {"app": app, "day": day, "state": "missing", "attempts": 0, "tries": 0}
+        for day in days(first, last)
+    ]
+    statement = upsert(connection, reports).on_conflict_do_nothing()
+    for start in range(0, len(rows), _CHUNK):
+        connection.execute(statement, rows[start : start + _CHUNK])
+    return len(rows)
+
+
+def record_archive(
+    connection: sa.Connection, claim: Claim, attempt: Attempt, archive: Archive
+) -> Recorded:
+    """Record that `archive` is durable under its final name, with the attempt that brought it.
+
+    Frees the claim; raises `ClaimLost` if it was another's by now. Never touches an earlier version.
+    """
+    _finish(connection, claim, attempt)
+    flags = oddities(archive, recent_archives(connection, archive.report, _NEIGHBOURS))
+    arrival = insert_archive(connection, archive, attempt.ended, flags)
+    _update_report(connection, attempt, state="stored", tries=0, next_attempt=None)
+    return Recorded(arrival, flags)
+
+
+def record_unchanged(connection: sa.Connection, claim: Claim, attempt: Attempt) -> Recorded:
+    """Record that the report was asked for again and is what the ledger has already."""
+    _finish(connection, claim, attempt)
+    _update_report(connection, attempt, state="stored", tries=0, next_attempt=None)
+    return Recorded()
+
+
+def record_failure(
+    connection: sa.Connection,
+    claim: Claim,
+    attempt: Attempt,
+    next_attempt: datetime | None,
+    counted: bool,
+) -> Recorded:
+    """Record an attempt that brought nothing; a stored report stays stored.
+
+    `counted` says whether it lengthens the pause before the next one.
+    """
+    _finish(connection, claim, attempt)
+    tries = reports.c.tries + (1 if counted else 0)
+    _update_report(connection, attempt, tries=tries, next_attempt=next_attempt)
+    return Recorded()
+
+
+def _finish(connection: sa.Connection, claim: Claim, attempt: Attempt) -> None:
+    if not release(connection, claim):
+        raise ClaimLost(str(claim.report))
+    connection.execute(
+        sa.insert(attempts).values(
+            app=attempt.report.app,
+            day=attempt.report.day,
+            pass_id=attempt.pass_id,
+            started=attempt.started,
+            ended=attempt.ended,
+            outcome=attempt.outcome.value,
+            requests=attempt.requests,
+            status=attempt.status,
+            size=attempt.size,
+            reason=attempt.reason,
+        )
+    )
+
+
+def _update_report(connection: sa.Connection, attempt: Attempt, **values: Any) -> None:
+    connection.execute(
+        sa.update(reports)
+        .where(_is(reports, attempt.report))
+        .values(
+            attempts=reports.c.attempts + 1,
+            last_attempt=attempt.ended,
+            last_outcome=attempt.outcome.value,
+            reason=None if attempt.outcome in HAVE else attempt.reason,
+            **values,
+        )
+    )
+
+
+def insert_archive(
+    connection: sa.Connection, archive: Archive, now: datetime, flags: tuple[str, ...] = ()
+) -> int | None:
+    """Add the row of a held archive, or say of one that was lost that it is held again.
+
+    Return the arrival's number, None if it had one before. Marks the year's SHA256SUMS as behind.
+    """
+    app, day = archive.report
+    same = sa.and_(_is(archives, archive.report), archives.c.version == archive.version)
+    known = connection.execute(sa.select(archives.c.id, archives.c.held).where(same)).one_or_none()
+    values = {
+        "held": True,
+        "size": archive.size,
+        "sha256": archive.sha256,
+        "members": archive.members,
+        "flags": "\n".join(flags),
+        "stored": now,
+        "verified": now,
+    }
+    arrival = None
+    if known is None:
+        inserted = connection.execute(
+            sa.insert(archives).values(app=app, day=day, version=archive.version, **values)
+        )
+        assert inserted.inserted_primary_key is not None
+        arrival = int(inserted.inserted_primary_key[0])
+    else:
+        connection.execute(sa.update(archives).where(same).values(**values))
+    if known is None or not known.held:
+        _add_bytes(connection, app, archive.size)
+    mark_stale(connection, app, day.year)
+    return arrival
+
+
+def lose_archive(connection: sa.Connection, report: Report, version: int) -> bool:
+    """Say that the file of a version is gone, and reopen the report if it was the latest held one.
+
+    Return whether the report is missing now.
+    """
+    same = sa.and_(_is(archives, report), archives.c.version == version, archives.c.held.is_(True))
+    row = connection.execute(sa.select(archives.c.size).where(same)).one_or_none()
+    if row is not None:
+        connection.execute(sa.update(archives).where(same).values(held=False))
+        _add_bytes(connection, report.app, -row.size)
+        mark_stale(connection, report.app, report.day.year)
+    left = sa.select(archives.c.id).where(_is(archives, report), archives.c.held.is_(True))
+    if connection.execute(left).first() is not None:
+        return False
+    connection.execute(
+        sa.update(reports)
+        .where(_is(reports, report), reports.c.state == "stored")
+        .values(
+            state="missing", tries=0, next_attempt=None, reason="its archive was lost or damaged"
+        )
+    )
+    return True
+
+
+def adopt_row(connection: sa.Connection, archive: Archive, now: datetime) -> int | None:
+    """Record a whole file that was found under its final name, outside of any attempt."""
+    app, day = archive.report
+    row = upsert(connection, reports).values(app=app, day=day, state="stored", attempts=0, tries=0)
+    settled = {"state": "stored", "tries": 0, "next_attempt": None, "reason": None}
+    connection.execute(
+        row.on_conflict_do_update(index_elements=[reports.c.app, reports.c.day], set_=settled)
+    )
+    flags = oddities(archive, recent_archives(connection, archive.report, _NEIGHBOURS))
+    return insert_archive(connection, archive, now, flags)
+
+
+def set_verified(connection: sa.Connection, report: Report, version: int, now: datetime) -> None:
+    """Note that the file of a version was found right at `now`."""
+    same = sa.and_(_is(archives, report), archives.c.version == version)
+    connection.execute(sa.update(archives).where(same).values(verified=now))
+
+
+def mark_stale(connection: sa.Connection, app: str, year: int) -> None:
+    """Note that the year's SHA256SUMS is behind."""
+    row = upsert(connection, stale_sums).values(app=app, year=year, serial=1)
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=[stale_sums.c.app, stale_sums.c.year],
+            set_={"serial": stale_sums.c.serial + 1},
+        )
+    )
+
+
+def _add_bytes(connection: sa.Connection, app: str, size: int) -> None:
+    connection.execute(sa.update(apps).where(apps.c.name == app).values(bytes=apps.c.bytes + size))
+
+
+def _is(table: sa.Table, report: Report) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.app == report.app, table.c.day == report.day)

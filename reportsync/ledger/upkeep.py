@@ -1,0 +1,55 @@
+"""What the ledger notes about itself: the archive it belongs to, passes, SHA256SUMS that are behind."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from reportsync.ledger.dialect import upsert
+from reportsync.ledger.tables import facts, passes, stale_sums
+
+
+def remember_archive(connection: sa.Connection, archive: str) -> None:
+    """Note the id of the archive folder that this ledger is about."""
+    row = upsert(connection, facts).values(name="archive", value=archive)
+    connection.execute(
+        row.on_conflict_do_update(index_elements=[facts.c.name], set_={"value": archive})
+    )
+
+
+def begin_pass(connection: sa.Connection, pass_id: str, kind: str, now: datetime) -> None:
+    """Note that a pass has begun."""
+    connection.execute(sa.insert(passes).values(id=pass_id, kind=kind, started=now, beat=now))
+
+
+def beat(connection: sa.Connection, pass_id: str, now: datetime) -> None:
+    """Note that the pass still makes progress."""
+    connection.execute(sa.update(passes).where(passes.c.id == pass_id).values(beat=now))
+
+
+def end_pass(
+    connection: sa.Connection,
+    pass_id: str,
+    now: datetime,
+    *,
+    asked: int,
+    stored: int,
+    missing: int,
+    exit: int,
+) -> None:
+    """Note how the pass ended."""
+    connection.execute(
+        sa.update(passes)
+        .where(passes.c.id == pass_id)
+        .values(beat=now, ended=now, asked=asked, stored=stored, missing=missing, exit=exit)
+    )
+
+
+def sums_written(connection: sa.Connection, app: str, year: int, serial: int) -> None:
+    """Note that a SHA256SUMS is as current as the ledger was at `serial`."""
+    connection.execute(
+        sa.delete(stale_sums).where(
+            stale_sums.c.app == app, stale_sums.c.year == year, stale_sums.c.serial == serial
+        )
+    )
