@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from reportsync.model import ONE_DAY
@@ -53,3 +54,17 @@ def days(first: date, last: date) -> Iterator[date]:
     """Yield every day from `first` to `last`, both included; nothing if `last` is earlier."""
     for offset in range((last - first).days + 1):
         yield first + timedelta(days=offset)
+
+
+@dataclass(frozen=True, slots=True)
+class DayWord:
+    """A day as a person writes it: a date, or so many days before today in the app's own zone."""
+
+    day: date | None = None
+    days_ago: int = 0
+
+    def resolve(self, schedule: Schedule, now: datetime) -> date:
+        """Return the calendar day that is meant at the instant `now` for an app with `schedule`."""
+        if self.day is not None:
+            return self.day
+        return now.astimezone(schedule.timezone).date() - timedelta(days=self.days_ago)

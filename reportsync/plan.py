@@ -8,9 +8,10 @@ from datetime import date, datetime
 from itertools import zip_longest
 from typing import Literal
 
-from reportsync.calendar import days, next_due
+from reportsync.calendar import DayWord, days, next_due
 from reportsync.known import NEVER_ASKED, Coverage, Missing, may_ask_from
 from reportsync.model import Report, instant_text
+from reportsync.settings import App
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +22,17 @@ class Ask:
     stored and waived days too.
     """
 
-    since: date | None = None
-    until: date | None = None
+    since: DayWord | None = None
+    until: DayWord | None = None
     order: Literal["newest", "oldest"] = "newest"
     patient: bool = True
     again: bool = False
 
-    def wants(self, day: date) -> bool:
-        """Say whether `day` is in the range asked for."""
-        return (self.since is None or day >= self.since) and (
-            self.until is None or day <= self.until
-        )
+    def wants(self, app: App, day: date, now: datetime) -> bool:
+        """Say whether `day` of `app` is in the range asked for."""
+        if self.since is not None and day < self.since.resolve(app, now):
+            return False
+        return self.until is None or day <= self.until.resolve(app, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def plan(covered: Sequence[Coverage], ask: Ask, now: datetime) -> tuple[Planned,
 
 
 def _rows(one: Coverage, ask: Ask, now: datetime) -> Iterator[Planned]:
-    for row in _in_order(_candidates(one, ask), ask):
+    for row in _in_order(_candidates(one, ask, now), ask):
         at = may_ask_from(one.app, row)
         report = Report(one.app.name, row.day)
         if at > now and ask.patient:
@@ -76,12 +77,12 @@ def _rows(one: Coverage, ask: Ask, now: datetime) -> Iterator[Planned]:
             yield Planned(report, "fetch", _why_now(row, one, ask), now)
 
 
-def _candidates(one: Coverage, ask: Ask) -> Iterable[Missing]:
-    wanted = [row for row in one.missing if ask.wants(row.day)]
+def _candidates(one: Coverage, ask: Ask, now: datetime) -> Iterable[Missing]:
+    wanted = [row for row in one.missing if ask.wants(one.app, row.day, now)]
     if not ask.again or one.due_through is None:
         return wanted
     known = {row.day: row for row in wanted}
-    every = (day for day in days(one.app.since, one.due_through) if ask.wants(day))
+    every = (day for day in days(one.app.since, one.due_through) if ask.wants(one.app, day, now))
     return [known.get(day) or Missing(day, reason="asked for again") for day in every]
 
 
@@ -99,6 +100,6 @@ def _why_now(row: Missing, one: Coverage, ask: Ask) -> str:
 def _upcoming(one: Coverage, ask: Ask, now: datetime) -> Iterator[Planned]:
     """Yield the app's next day, which waits for becoming due."""
     upcoming = next_due(one.app, now)
-    if upcoming is not None and ask.wants(upcoming[0]):
+    if upcoming is not None and ask.wants(one.app, upcoming[0], now):
         day, at = upcoming
         yield Planned(Report(one.app.name, day), "wait", f"due {instant_text(at)}", at)

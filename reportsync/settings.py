@@ -1,129 +1,387 @@
-"""Every setting, stated once: its type, default and sentence. All values are frozen."""
+"""Every setting, stated once: its type, default and sentence. All values are frozen.
+
+The example file, the JSON Schema, `config show` and the error texts are made from what stands here.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+    field_serializer,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SIZES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+from reportsync import address, notation
+from reportsync.notation import parse_duration, parse_size
+from reportsync.redact import MASK, mask
 
-
-def parse_duration(text: object) -> object:
-    """Read `90s`, `30m`, `2h`, `1d`, `1h30m`; pass anything that is not text."""
-    if not isinstance(text, str):
-        return text
-    if not re.fullmatch(r"(\d{1,6}[smhd])+", text, re.ASCII):
-        raise ValueError("is not a duration; write it as 90s, 30m, 2h, 1d or 1h30m")
-    return timedelta(
-        seconds=sum(int(n) * _UNITS[u] for n, u in re.findall(r"(\d+)([smhd])", text))
-    )
-
-
-def parse_size(text: object) -> object:
-    """Read `4096`, `512KiB`, `1GiB` as bytes; pass anything that is not text."""
-    if not isinstance(text, str):
-        return text
-    match = re.fullmatch(r"(\d{1,15}) ?([KMGT]iB|B|)", text, re.ASCII)
-    if not match:
-        raise ValueError("is not a size; write it as 4096, 512KiB, 100MiB or 1GiB")
-    return int(match[1]) * _SIZES[match[2]]
+REFERENCE = r"\$\{"
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Size = Annotated[int, BeforeValidator(parse_size)]
+def written(pattern: str, *types: str) -> WithJsonSchema:
+    """Say how a value stands in the file: text of `pattern`, a reference, other JSON `types`."""
+    kind: object = ["string", *types] if types else "string"
+    return WithJsonSchema({"type": kind, "pattern": f"^({pattern})$|{REFERENCE}"})
+
+
+def chosen(words: Iterable[str]) -> WithJsonSchema:
+    """Say in the JSON Schema that a value is one of `words` or a reference."""
+    reference = {"type": "string", "pattern": REFERENCE}
+    return WithJsonSchema({"anyOf": [{"enum": list(words)}, reference]})
+
+
+def _as_text(function: Any) -> PlainSerializer:
+    return PlainSerializer(function, when_used="json")
+
+
+def _positive(duration: timedelta) -> timedelta:
+    if duration <= timedelta(0):
+        raise ValueError("must be longer than 0s")
+    return duration
+
+
+def _second_at_least(duration: timedelta) -> timedelta:
+    if duration < timedelta(seconds=1):
+        raise ValueError("must be 1s at least")
+    return duration
+
+
+def _placed(path: Path, info: ValidationInfo) -> Path:
+    return address.place(path, (info.context or {}).get("folder"))
+
+
+def _placed_ledger(url: str, info: ValidationInfo) -> str:
+    return address.place_ledger(url, (info.context or {}).get("folder"))
+
+
+def _usable(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not text:
+        raise ValueError("must not be empty")
+    if text == MASK:
+        raise ValueError("is the mask that `config show` prints, not a secret")
+    if text != text.strip() or re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("must not begin or end with a blank, nor hold line breaks or tabs")
+    return secret
+
+
+def _matching(pattern: str, problem: str) -> AfterValidator:
+    def check(secret: SecretStr) -> SecretStr:
+        if not re.fullmatch(pattern, secret.get_secret_value()):
+            raise ValueError(problem)
+        return secret
+
+    return AfterValidator(check)
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    _as_text(notation.duration_text),
+    written(notation.DURATION),
+]
+Positive = Annotated[Duration, AfterValidator(_positive)]
+Interval = Annotated[Duration, AfterValidator(_second_at_least)]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    _as_text(notation.size_text),
+    written(notation.SIZE, "integer"),
+]
+Count = Annotated[int, BeforeValidator(notation.parse_count), written(notation.COUNT, "integer")]
+Rate = Annotated[
+    float,
+    BeforeValidator(notation.parse_rate),
+    _as_text(notation.rate_text),
+    written(notation.RATE, "integer"),
+]
+Day = Annotated[date, BeforeValidator(notation.parse_day), written(notation.DAY, "integer")]
+TimeOfDay = Annotated[
+    time,
+    BeforeValidator(notation.parse_time),
+    _as_text(notation.time_text),
+    written(notation.TIME),
+]
+Zone = Annotated[
+    ZoneInfo, BeforeValidator(notation.parse_zone), _as_text(str), written(notation.ZONE)
+]
+Word = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"), written("[A-Za-z0-9_-]{1,64}", "integer")
+]
+Secret = Annotated[SecretStr, AfterValidator(_usable), _as_text(lambda secret: MASK)]
+Ping = Annotated[
+    Secret,
+    _matching(address.PING, "is not a URL that begins with https:// or http://"),
+    written(address.PING),
+]
+Target = Annotated[
+    Secret,
+    _matching(address.TARGET, "is not a URL such as mailto://... or slack://..."),
+    written(address.TARGET),
+]
+Placed = Annotated[Path, AfterValidator(_placed), _as_text(str), WithJsonSchema({"type": "string"})]
+Command = Annotated[str, Field(min_length=1), _as_text(mask), WithJsonSchema({"type": "string"})]
+Event = Literal["late", "rejected", "damaged", "storage", "recovered"]
+EVENTS: tuple[Event, ...] = ("late", "rejected", "damaged", "storage", "recovered")
 
 
 class Settings(BaseModel):
     """A block of settings: unknown keys are refused, values never change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Schedule(Settings):
     """When an app's reports are due and how they are asked for again."""
 
-    timezone: ZoneInfo = ZoneInfo("UTC")
-    report_time: time = time(2, 0)
-    buffer: Duration = timedelta(hours=2)
-    retry_every: Duration = timedelta(minutes=30)
-    retry_at_most: Duration = timedelta(days=1)
-    alert_after: Duration = timedelta(hours=12)
+    timezone: Zone = Field(
+        default="UTC",  # as text: without time zone data this module must still be importable
+        validate_default=True,
+        description="the app's zone in the dashboard, an IANA name",
+    )
+    report_time: TimeOfDay = Field(
+        default=time(2, 0), description="the time set in Settings > Reports Settings"
+    )
+    buffer: Duration = Field(
+        default=timedelta(hours=2),
+        description="wait after report_time; 90s, 30m, 2h, 1d, 1h30m or 0s",
+    )
+    retry_every: Positive = Field(
+        default=timedelta(minutes=30),
+        description="first pause while a due report is not there yet; grows",
+    )
+    retry_at_most: Positive = Field(
+        default=timedelta(days=1), validate_default=True, description="the longest pause"
+    )
+    alert_after: Duration = Field(
+        default=timedelta(hours=12), description="still missing this long after due: an incident"
+    )
+
+    @field_validator("retry_at_most")
+    @classmethod
+    def _in_order(cls, longest: timedelta, info: ValidationInfo) -> timedelta:
+        if longest < info.data.get("retry_every", longest):
+            raise PydanticCustomError(
+                "order", "retry_at_most is shorter than retry_every", {"at": "retry_every"}
+            )
+        return longest
 
 
 class App(Schedule):
     """One stream of daily reports."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    app_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    secret_key: tuple[SecretStr, ...]
-    base_url: str = Field(description="without a trailing slash; resolved from data_center")
-    since: date
-    until: date | None = None
+    name: Word = Field(
+        description="folder name and label: letters, digits, _ and -", examples=["shop-de"]
+    )
+    app_id: Word = Field(
+        description="APP ID in Settings > Account > APIs (or Workspace ID)",
+        examples=["DAO6UGZ73D9RTK8B5W96TPYN"],
+    )
+    secret_key: tuple[Secret, ...] = Field(
+        min_length=1,
+        max_length=2,
+        description="Campaign report API key; a list of two during a rotation",
+        examples=["${env:SHOP_DE_KEY}"],
+    )
+    data_center: Annotated[
+        str | None,
+        BeforeValidator(address.parse_data_center),
+        written("[0-9]{1,3}", "integer", "null"),
+    ] = Field(
+        default=None, description="01 to 06 or 101, as in the dashboard's address", examples=["01"]
+    )
+    base_url: Annotated[
+        str, BeforeValidator(address.parse_base_url), written(address.BASE_URL, "null")
+    ] = Field(
+        default="",
+        validate_default=True,
+        description="overrides data_center; may carry a path; http for loopback only",
+        examples=["https://api-01.moengage.com"],
+    )
+    since: Day = Field(description="first day that has a report", examples=["2026-01-01"])
+    until: Annotated[Day | None, written(notation.DAY, "integer", "null")] = Field(
+        default=None, description="last day; without it there is no end", examples=["2026-06-30"]
+    )
+
+    @field_validator("secret_key", mode="before")
+    @classmethod
+    def _one_or_two(cls, keys: object) -> object:
+        return (keys,) if isinstance(keys, str | SecretStr) else keys
+
+    @field_validator("secret_key")
+    @classmethod
+    def _no_key_twice(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if len(set(keys)) < len(keys):
+            raise ValueError("holds the same key twice")
+        return keys
+
+    @field_validator("base_url")
+    @classmethod
+    def _resolved(cls, base_url: str, info: ValidationInfo) -> str:
+        if base_url or "data_center" not in info.data:  # not there: refused, and told of already
+            return base_url
+        if info.data["data_center"] is None:
+            raise PydanticCustomError(
+                "no_base",
+                "is missing; give the number of the data center (01 to 06, 101) or a base_url",
+                {"at": "data_center"},
+            )
+        return address.data_center_url(info.data["data_center"])
+
+    @field_validator("until")
+    @classmethod
+    def _not_before_since(cls, until: date | None, info: ValidationInfo) -> date | None:
+        if until is not None and until < info.data.get("since", until):
+            raise ValueError("is earlier than since")
+        return until
+
+    @field_serializer("secret_key", when_used="json")
+    def _masked(self, keys: tuple[SecretStr, ...]) -> str | list[str]:
+        return MASK if len(keys) == 1 else [MASK for _ in keys]
 
 
 class Storage(Settings):
     """Where archives and ledger live."""
 
-    archive: Path = Path("/var/lib/reportsync/archive")
-    ledger: str = "sqlite:////var/lib/reportsync/ledger.db"
-    min_free: Size = 2**30
+    archive: Placed = Field(
+        default=Path("/var/lib/reportsync/archive"), description="the folder of the archives"
+    )
+    ledger: Annotated[
+        str,
+        BeforeValidator(address.parse_ledger),
+        AfterValidator(_placed_ledger),
+        _as_text(address.mask_password),
+        written(f"{address.SQLITE}|{address.POSTGRES}"),
+    ] = Field(
+        default="sqlite:////var/lib/reportsync/ledger.db",
+        repr=False,
+        description="sqlite:///FILE, or postgresql://... with reportsync[postgres]",
+    )
+    min_free: Size = Field(
+        default=2**30, ge=0, description="space that is always left free on the disk"
+    )
 
 
 class Http(Settings):
     """How the vendor's API is asked."""
 
-    connect_timeout: Duration = timedelta(seconds=10)
-    read_timeout: Duration = timedelta(seconds=60)
-    deadline: Duration = timedelta(minutes=10)
-    attempts: int = 3
-    backoff: Duration = timedelta(seconds=1)
-    rate: float = 2.0  # requests per second and host; 0 is no limit
-    workers: int = 8
-    max_size: Size = 4 * 2**30
-    proxy: str | None = None
-    ca_file: Path | None = None
+    connect_timeout: Positive = Field(default=timedelta(seconds=10), description="for a connection")
+    read_timeout: Positive = Field(default=timedelta(seconds=60), description="between two reads")
+    deadline: Positive = Field(
+        default=timedelta(minutes=10), description="a whole download, headers included"
+    )
+    attempts: Count = Field(
+        default=3, ge=1, le=20, description="inside one attempt of a report, for transient faults"
+    )
+    backoff: Duration = Field(
+        default=timedelta(seconds=1), description="first pause between those, doubling, with jitter"
+    )
+    rate: Rate = Field(
+        default=2.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="requests per second and host: 2/s, 30/m, 100/h; 0 is no limit",
+    )
+    workers: Count = Field(
+        default=8, ge=1, le=256, description="downloads at once; also the cap per host"
+    )
+    bandwidth: Size = Field(
+        default=0, ge=0, description="bytes per second over all downloads; 0 is no limit"
+    )
+    max_size: Size = Field(default=4 * 2**30, ge=1, description="the largest archive that is taken")
+    proxy: Annotated[
+        str | None,
+        BeforeValidator(address.parse_proxy),
+        _as_text(lambda url: url and address.mask_password(url)),
+        written(address.PROXY, "null"),
+    ] = Field(
+        default=None,
+        repr=False,
+        description="http://HOST:PORT; environment proxies and netrc are not used",
+    )
+    ca_file: Placed | None = Field(
+        default=None, description="certificates (PEM) to trust in place of the built-in ones"
+    )
 
 
 class Daemon(Settings):
     """How `run` behaves."""
 
-    interval: Duration = timedelta(minutes=5)
-    listen: tuple[str, int] | None = ("127.0.0.1", 8321)
-    grace: Duration = timedelta(seconds=30)
+    interval: Interval = Field(
+        default=timedelta(minutes=5),
+        description="a pass at least this often, besides those at due instants",
+    )
+    listen: Annotated[
+        tuple[str, int] | None,
+        BeforeValidator(address.parse_listen),
+        _as_text(address.listen_text),
+        written(address.LISTEN, "null"),
+    ] = Field(
+        default=("127.0.0.1", 8321), description="status page, /metrics, /healthz: HOST:PORT or off"
+    )
+    grace: Duration = Field(default=timedelta(seconds=30), description="to stop")
 
 
 class Log(Settings):
     """What is written to stderr by the daemon."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "console", "journal", "json"] = "auto"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        chosen(["debug", "info", "warning", "error"]),
+    ] = Field(default="info", description="debug, info, warning or error")
+    format: Annotated[
+        Literal["auto", "console", "journal", "json"],
+        chosen(["auto", "console", "journal", "json"]),
+    ] = Field(default="auto", description="console, journal, json; auto looks at where stderr goes")
 
 
 class Notify(Settings):
     """Who is told."""
 
-    healthchecks: SecretStr | None = None
-    urls: tuple[SecretStr, ...] = ()
-    on: tuple[str, ...] = ("late", "rejected", "damaged", "storage", "recovered")
+    healthchecks: Ping | None = Field(
+        default=None, description="a check's URL: told start, success, failure; a secret"
+    )
+    urls: tuple[Target, ...] = Field(
+        default=(), description="where notices go, as URLs of reportsync[notify]; secrets"
+    )
+    on: tuple[Annotated[Event, chosen(EVENTS)], ...] = Field(
+        default=EVENTS, description="what notices are sent for"
+    )
 
 
 class Hooks(Settings):
     """What is run for each arrival."""
 
-    arrival: str | None = None
-    timeout: Duration = timedelta(minutes=5)
+    arrival: Command | None = Field(
+        default=None,
+        repr=False,
+        description="a command; run until it exits 0; write ${ as $${",
+    )
+    timeout: Positive = Field(
+        default=timedelta(minutes=5), description="for one run of the command"
+    )
 
 
 class Config(Settings):
     """The whole configuration, resolved: defaults merged into each app, references replaced."""
 
-    apps: tuple[App, ...] = Field(min_length=1)
+    apps: tuple[App, ...] = Field(min_length=1, description="at least one app")
     storage: Storage = Storage()
     http: Http = Http()
     daemon: Daemon = Daemon()
@@ -133,6 +391,17 @@ class Config(Settings):
 
 
 __all__ = [
-    "App", "Config", "Daemon", "Hooks", "Http", "Log", "Notify", "Schedule", "Settings", "Storage",
-    "parse_duration", "parse_size",
+    "EVENTS",
+    "App",
+    "Config",
+    "Daemon",
+    "Hooks",
+    "Http",
+    "Log",
+    "Notify",
+    "Schedule",
+    "Settings",
+    "Storage",
+    "parse_duration",
+    "parse_size",
 ]

@@ -20,6 +20,7 @@ class Stop:
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._cut_at = float("inf")
+        self.code = 0
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -32,9 +33,13 @@ class Stop:
         """The `time.monotonic()` from which downloads under way are cut; infinite until asked."""
         return self._cut_at
 
-    def request(self, grace: float = 0.0) -> None:
-        """Ask for the end; downloads are cut after `grace` seconds. Asking again only hastens."""
+    def request(self, grace: float = 0.0, code: int = 0) -> None:
+        """Ask for the end; downloads are cut after `grace` seconds. Asking again only hastens.
+
+        `code` is the exit code that the end so asked for has: 130 or 143 after a signal.
+        """
         with self._lock:
+            self.code = self.code or code
             self._cut_at = min(self._cut_at, time.monotonic() + grace)
             listeners = list(self._listeners)
         self._event.set()
@@ -48,6 +53,11 @@ class Stop:
     def check(self) -> None:
         """Raise `Stopped` if the end was asked for."""
         if self.requested:
+            raise Stopped("stopped on request")
+
+    def check_cut(self) -> None:
+        """Raise `Stopped` if what is under way is to be cut by now."""
+        if time.monotonic() >= self._cut_at:
             raise Stopped("stopped on request")
 
     def listen(self, listener: Callable[[], None]) -> None:

@@ -1,0 +1,85 @@
+"""The one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import click
+
+from reportsync import verdict
+from reportsync.cli.output import require_written, say
+from reportsync.errors import ConfigError, ReportsyncError
+from reportsync.redact import clean, mask
+
+
+class Terminated(BaseException):
+    """SIGTERM came while a short command was at work."""
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def guarded(run: Callable[[], Any]) -> int:
+    """Call `run`, show what goes wrong, and return the exit code."""
+    # Short commands end like this; long ones block the signals and wait for them (see signals).
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = run()
+        require_written()
+        return code if isinstance(code, int) else verdict.OK
+    except click.exceptions.Exit as error:
+        return int(error.exit_code)
+    except click.UsageError as error:
+        _usage(error)
+        return verdict.USAGE
+    except click.ClickException as error:
+        say(f"reportsync: {clean(error.format_message(), 2000)}")
+        return verdict.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        return 128 + signal.SIGINT
+    except Terminated:
+        return 128 + signal.SIGTERM
+    except ReportsyncError as error:
+        show(error)
+        return error.exit_code
+    except Exception as error:
+        _bug(error)
+        return verdict.BUG
+
+
+def show(error: ReportsyncError) -> None:
+    """Write what failed and what mends it to stderr."""
+    if isinstance(error, ConfigError) and error.problems:
+        from reportsync.config import format_problems
+
+        for line in format_problems(error):
+            say(mask(line))
+    else:
+        say(f"reportsync: {mask(error.message)}")
+    if error.hint:
+        say(f"  what to do: {mask(error.hint)}")
+
+
+def _usage(error: click.UsageError) -> None:
+    command = error.ctx.command_path if error.ctx else "reportsync"
+    say(f"reportsync: {clean(error.format_message(), 2000)}")
+    say(f"  see '{command} --help'")
+
+
+def _bug(error: Exception) -> None:
+    """Show a traceback for what should not happen, without secrets and without the values of variables."""
+    import traceback
+
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        say(mask(line))
+    say(
+        f"reportsync: this is a bug in reportsync ({type(error).__name__}); nothing stored is affected."
+    )
+    say(
+        f"  what to do: report the lines above with 'reportsync --version' and Python {sys.version.split()[0]}"
+    )

@@ -1,0 +1,86 @@
+"""`plan`: what would be fetched now and why, and what waits until when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from reportsync.calendar import DayWord
+from reportsync.cli.context import Context
+from reportsync.cli.days import DAY, MOMENT
+from reportsync.cli.output import put, put_json
+from reportsync.errors import UsageProblem
+from reportsync.model import instant_text, system_clock
+from reportsync.plan import Ask, Planned
+from reportsync.plan import plan as decide
+from reportsync.service.world import chosen, coverages, look
+from reportsync.settings import App, Config
+
+
+@click.command()
+@click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
+@click.option("--since", type=DAY, metavar="D", help="First day.")
+@click.option("--until", type=DAY, metavar="D", help="Last day.")
+@click.option(
+    "--at",
+    type=MOMENT,
+    metavar="INSTANT",
+    help="As if it were this instant; UTC unless it says so.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+@click.pass_obj
+def plan(
+    context: Context,
+    names: tuple[str, ...],
+    since: DayWord | None,
+    until: DayWord | None,
+    at: datetime | None,
+    as_json: bool,
+) -> int:
+    """Show what the next pass would fetch and why, and what waits until when.
+
+    The very planner of the daemon, asked with this instant or another. Writes nothing.
+    """
+    if since and until and since.day and until.day and since.day > until.day:
+        raise UsageProblem(
+            f"the range runs backwards: {since.day} is after {until.day}", hint="swap the two days"
+        )
+    config = context.load().config
+    print_plan(config, chosen(config, names), Ask(since, until), as_json, now=at)
+    return 0
+
+
+def print_plan(
+    config: Config,
+    apps: Sequence[App],
+    ask: Ask,
+    as_json: bool,
+    *,
+    now: datetime | None = None,
+    waiting: bool = True,
+) -> None:
+    """Print the plan for `ask`; with `waiting` also what is not fetched now."""
+    now = now or system_clock()
+    with look(config) as ledger:
+        rows = decide(coverages(ledger, apps, now), ask, now)
+    rows = tuple(row for row in rows if waiting or row.action == "fetch")
+    if as_json:
+        put_json({"version": 1, "now": instant_text(now), "reports": [_value(row) for row in rows]})
+        return
+    for row in rows:
+        put(f"{row.action:5}  {row.report.app}  {row.report.day}  {row.reason}")
+    fetch = sum(row.action == "fetch" for row in rows)
+    put(f"{fetch} to fetch now, {len(rows) - fetch} waiting" if waiting else f"{fetch} to fetch")
+
+
+def _value(row: Planned) -> dict[str, Any]:
+    return {
+        "app": row.report.app,
+        "day": row.report.day.isoformat(),
+        "action": row.action,
+        "reason": row.reason,
+        "at": instant_text(row.at),
+    }

@@ -1,0 +1,104 @@
+"""`status`: do we have every day?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from reportsync.cli.context import Context
+from reportsync.cli.output import put, put_json
+from reportsync.cli.tables import Cell, Column, print_table, size_text, styled
+from reportsync.model import system_clock
+from reportsync.service.status import status as coverage_status
+from reportsync.service.world import chosen, look
+from reportsync.verdict import Findings, exit_code
+
+MARKS = {
+    "stored": ("█", "green"),
+    "missing": ("·", "red"),
+    "waiting": ("?", "yellow"),
+    "waived": ("-", "blue"),
+}
+_COLUMNS = (
+    Column("app"),
+    Column("since"),
+    Column("due through"),
+    Column("expected", number=True),
+    Column("stored", number=True),
+    Column("missing", number=True),
+    Column("waived", number=True),
+    Column("size", number=True),
+    Column("last 30 days"),
+)
+
+
+@click.command()
+@click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
+@click.option("--check", is_flag=True, help="Exit 3 if a due report is missing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+@click.pass_obj
+def status(context: Context, names: tuple[str, ...], check: bool, as_json: bool) -> int:
+    """Show which days are there and which are not.
+
+    Coverage per app, gaps with their reasons and next attempts, and a strip of the last 30 days. Writes
+    nothing; works before the first pass and while a daemon runs.
+    """
+    config = context.load().config
+    apps = chosen(config, names)
+    with look(config) as ledger:
+        found = coverage_status(ledger, apps, system_clock())
+    if as_json:
+        put_json(found)
+    else:
+        print_status(context, found)
+    missing = any(app["missing"] for app in found["apps"])
+    return exit_code(Findings(missing=missing)) if check else 0
+
+
+def print_status(context: Context, found: dict[str, Any]) -> None:
+    """Print the status object for a person."""
+    put(_sentence(context, found))
+    put("")
+    print_table(context, _COLUMNS, [_row(app) for app in found["apps"]])
+    for app in found["apps"]:
+        for gap in app["gaps"]:
+            put(_gap_line(app["name"], gap))
+    put("")
+    put("  ".join(f"{mark} {state}" for state, (mark, _) in MARKS.items()))
+
+
+def _sentence(context: Context, found: dict[str, Any]) -> str:
+    apps = found["apps"]
+    expected, missing = (sum(app[key] for app in apps) for key in ("expected", "missing"))
+    if not expected:
+        return "Nothing is due yet."
+    if not missing:
+        waived = sum(app["waived"] for app in apps)
+        text = f"Every due day is there: {expected - waived} stored"
+        return styled(context, text + (f", {waived} waived." if waived else "."), "bold green")
+    short = [app["name"] for app in apps if app["missing"]]
+    plural = "day is" if missing == 1 else "days are"
+    return styled(
+        context, f"{missing} of {expected} due {plural} missing ({', '.join(short)}).", "bold red"
+    )
+
+
+def _row(app: dict[str, Any]) -> list[Cell | str]:
+    missing = Cell(str(app["missing"]), "bold red" if app["missing"] else "green")
+    return [
+        app["name"],
+        app["since"],
+        app["due_through"] or "-",
+        str(app["expected"]),
+        str(app["stored"]),
+        missing,
+        str(app["waived"]),
+        size_text(app["bytes"]),
+        "".join(MARKS[one["state"]][0] for one in app["strip"]),
+    ]
+
+
+def _gap_line(name: str, gap: dict[str, Any]) -> str:
+    days = gap["from"] if gap["days"] == 1 else f"{gap['from']} to {gap['to']} ({gap['days']} days)"
+    return f"  {name} {days}: {gap['reason']}; next attempt from {gap['next_attempt']}"

@@ -1,0 +1,88 @@
+"""Tables: with lines and colours on a terminal, plain columns elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reportsync.cli.context import Context
+from reportsync.cli.output import put
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's heading and whether it holds numbers."""
+
+    heading: str
+    number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text with a rich style, which plain output leaves out."""
+
+    text: str
+    style: str = ""
+
+
+def print_table(
+    context: Context, columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]]
+) -> None:
+    """Print `rows` under `columns` to stdout."""
+    cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _rich(context, columns, cells)
+    else:
+        _plain(columns, cells)
+
+
+def _rich(context: Context, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column.heading, justify="right" if column.number else "left")
+    for row in rows:
+        table.add_row(*(Text(cell.text, style=cell.style) for cell in row))
+    console = Console(no_color=not context.color, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    put(capture.get().rstrip("\n"))
+
+
+def _plain(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    texts = [[column.heading for column in columns], *([cell.text for cell in row] for row in rows)]
+    widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
+    for row in texts:
+        padded = [
+            text.rjust(width) if column.number else text.ljust(width)
+            for text, width, column in zip(row, widths, columns, strict=True)
+        ]
+        put("  ".join(padded).rstrip())
+
+
+def styled(context: Context, text: str, style: str) -> str:
+    """Return `text` in `style` for stdout if it is a terminal that wants colours, else as it is."""
+    if not sys.stdout.isatty() or not context.color:
+        return text
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    with console.capture() as capture:
+        console.print(Text(text, style=style), end="", soft_wrap=True)
+    return capture.get()
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes for people: 812 B, 3.4 KiB, 1.2 GiB."""
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"

@@ -1,0 +1,123 @@
+"""`waive` and `unwaive`: a person closes days without a report, and reopens them."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import date, datetime
+
+import click
+
+from reportsync.calendar import DayWord
+from reportsync.cli.context import Context
+from reportsync.cli.days import DAY, check_range
+from reportsync.cli.output import put, put_json
+from reportsync.errors import UsageProblem
+from reportsync.ledger import waivers
+from reportsync.model import Waiver, system_clock
+from reportsync.redact import clean
+from reportsync.service.world import chosen, open_ledger
+from reportsync.settings import App
+
+_DASHES = {"ignore_unknown_options": True}
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+
+
+@click.command(context_settings=_DASHES)
+@click.argument("app")
+@click.argument("first", type=DAY, metavar="FROM")
+@click.argument("last", type=DAY, metavar="[TO]", required=False)
+@click.option("--reason", required=True, metavar="TEXT", help="Why there will be no report; kept.")
+@click.option(
+    "--until", type=DAY, metavar="D", help="The waiver ends after this day; else it stays."
+)
+@JSON
+@click.pass_obj
+def waive(
+    context: Context,
+    app: str,
+    first: DayWord,
+    last: DayWord | None,
+    reason: str,
+    until: DayWord | None,
+    as_json: bool,
+) -> int:
+    """Close the days FROM to TO of APP: they will never have a report, and REASON says why.
+
+    Waived days are not asked for and do not count as missing. Stored days stay stored. A waiver ends by
+    itself after --until, or if the report is stored all the same; 'unwaive' takes it back.
+    """
+    now = system_clock()
+    check_range(first, last or first, now)
+    if not reason.strip():
+        raise UsageProblem(
+            "the reason is empty", hint='say why, as in --reason "setting was off that day"'
+        )
+    config = context.load().config
+    (one,) = chosen(config, [app])
+    start, end = _range(one, first, last, now)
+    expiry = until.resolve(one, now) if until else None
+    waiver = Waiver(one.name, start, end, clean(reason), _author(), now, expiry)
+    with open_ledger(config) as ledger:
+        ledger.write(waivers.add, waiver)
+    if as_json:
+        put_json(
+            {
+                "version": 1,
+                "app": one.name,
+                "from": str(start),
+                "to": str(end),
+                "reason": waiver.reason,
+            }
+        )
+    else:
+        put(f"waived {one.name} {_text(start, end)}: {waiver.reason}")
+    return 0
+
+
+@click.command(context_settings=_DASHES)
+@click.argument("app")
+@click.argument("first", type=DAY, metavar="FROM")
+@click.argument("last", type=DAY, metavar="[TO]", required=False)
+@JSON
+@click.pass_obj
+def unwaive(context: Context, app: str, first: DayWord, last: DayWord | None, as_json: bool) -> int:
+    """Reopen the days FROM to TO of APP: they are expected, and asked for, again."""
+    now = system_clock()
+    check_range(first, last or first, now)
+    config = context.load().config
+    (one,) = chosen(config, [app])
+    start, end = _range(one, first, last, now)
+    with open_ledger(config) as ledger:
+        touched = ledger.write(waivers.take_back, one.name, start, end, now)
+    if as_json:
+        put_json(
+            {"version": 1, "app": one.name, "from": str(start), "to": str(end), "ended": touched}
+        )
+    elif touched:
+        put(f"reopened {one.name} {_text(start, end)}")
+    else:
+        put(f"nothing was waived: {one.name} {_text(start, end)}")
+    return 0
+
+
+def _range(app: App, first: DayWord, last: DayWord | None, now: datetime) -> tuple[date, date]:
+    start = first.resolve(app, now)
+    end = (last or first).resolve(app, now)
+    if start < app.since:
+        raise UsageProblem(
+            f"{start} lies before the first day of {app.name}, {app.since}; such days are not expected anyway",
+            hint=f"begin with {app.since}, or set 'since' in the config",
+        )
+    return start, end
+
+
+def _text(start: date, end: date) -> str:
+    return str(start) if start == end else f"{start} to {end}"
+
+
+def _author() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's numeric user has no name.
+        return "unknown"

@@ -1,0 +1,368 @@
+"""Collect one report: the unit of work that every door drives."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import count
+
+from reportsync import retry
+from reportsync.archive import examine
+from reportsync.calendar import due
+from reportsync.errors import (
+    AppRefused,
+    AttemptFailed,
+    KeyRefused,
+    NotThereYet,
+    ReportsyncError,
+    Stopped,
+    TransientFault,
+)
+from reportsync.ledger import Ledger, claims, queries, records
+from reportsync.ledger.claims import Claim, ClaimLost, Settled, Taken
+from reportsync.model import Archive, Attempt, Clock, Outcome, Report
+from reportsync.settings import App, Http
+from reportsync.sources import Received, Source
+from reportsync.stop import Stop
+from reportsync.store import NameTaken, Scratch, Store
+
+LEASE_MARGIN = timedelta(seconds=60)
+"""What a lease is longer than the deadline of a download: time to verify, keep and record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What collecting needs; `roll` returns a random number from 0 to 1."""
+
+    ledger: Ledger
+    store: Store
+    source: Source
+    http: Http
+    clock: Clock
+    stop: Stop
+    roll: Callable[[], float]
+    pass_id: str
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim holds unless renewed."""
+        return self.http.deadline + LEASE_MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Why a report is collected: the instant since when, and whether a stored one is asked for again."""
+
+    since: datetime
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """How it ended.
+
+    `bars_app`: another day of the same app would end the same way now, so it is not worth asking.
+    `settled`: a busy report is finished with; else its claim is still another's.
+    """
+
+    report: Report
+    outcome: Outcome
+    seconds: float = 0.0
+    size: int | None = None
+    sha256: str | None = None
+    status: int | None = None
+    reason: str | None = None
+    hint: str | None = None
+    next_attempt: datetime | None = None
+    version: int | None = None
+    arrival: int | None = None
+    flags: tuple[str, ...] = ()
+    bars_app: bool = False
+    key_refused: bool = False
+    settled: bool = True
+    stored: bool = False
+    error: AttemptFailed | None = None
+
+
+def collect(
+    app: App, day: date, wish: Wish, tools: Tools, accepted: Callable[[], None] = lambda: None
+) -> Collected:
+    """Claim, adopt or fetch, verify, keep and record the report of `app` about `day`.
+
+    `accepted` is called as soon as the server has accepted the key. Returns however the attempt ended;
+    raises `StorageError` when disk or ledger fail and `Stopped` when asked to stop, with the claim freed
+    and nothing half done.
+    """
+    report = Report(app.name, day)
+    if not tools.store.versions(report):
+        try:
+            tools.source.await_turn(app)
+        except TransientFault as error:
+            return Collected(
+                report,
+                Outcome.FAILED,
+                reason=error.message,
+                hint=error.hint,
+                bars_app=True,
+                error=error,
+            )
+    now = tools.clock()
+    claim = tools.ledger.write(
+        claims.take, report, now=now, lease=tools.lease, wanted_at=wish.since, again=wish.again
+    )
+    match claim:
+        case Taken(until):
+            reason = "another process is working on it"
+            return Collected(report, Outcome.BUSY, reason=reason, next_attempt=until, settled=False)
+        case Settled():
+            return _settled(report, claim)
+        case Claim():
+            with _freed_on_error(claim, tools):
+                return _Work(app, claim, wish, tools, now, accepted).run()
+
+
+def _settled(report: Report, found: Settled) -> Collected:
+    by_another = "stored" if found.stored else found.outcome or "asked for"
+    reason = f"{by_another} by another process" + (f": {found.reason}" if found.reason else "")
+    refused = found.outcome is Outcome.REJECTED
+    return Collected(
+        report,
+        Outcome.BUSY,
+        reason=reason,
+        bars_app=refused,
+        key_refused=refused,
+        stored=found.stored,
+    )
+
+
+@contextlib.contextmanager
+def _freed_on_error(claim: Claim, tools: Tools) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        # The ledger itself may be what failed; then the lease ends by itself.
+        with contextlib.suppress(ReportsyncError):
+            tools.ledger.write(claims.release, claim)
+        raise
+
+
+class _Work:
+    """One claimed report on its way from the server to the ledger."""
+
+    def __init__(
+        self,
+        app: App,
+        claim: Claim,
+        wish: Wish,
+        tools: Tools,
+        started: datetime,
+        accepted: Callable[[], None],
+    ) -> None:
+        self._app = app
+        self._claim = claim
+        self._report = claim.report
+        self._wish = wish
+        self._tools = tools
+        self._started = started
+        self._accepted = accepted
+        self._requests = 0
+
+    def run(self) -> Collected:
+        try:
+            if not self._wish.again:
+                adopted = self._adopt()
+                if adopted is not None:
+                    return adopted
+            return self._fetch()
+        except AttemptFailed as error:
+            return self._failed(error)
+        except ClaimLost:
+            reason = "the lease ran out and another process took over"
+            return Collected(self._report, Outcome.BUSY, reason=reason, settled=False)
+
+    def _adopt(self) -> Collected | None:
+        """Record whole files that lie under the report's final names; move damaged ones aside."""
+        whole = [
+            archive
+            for version in self._tools.store.versions(self._report)
+            if (archive := inspect(self._tools.store, self._report, version, self._tools.stop))
+            is not None
+        ]
+        if not whole:
+            return None
+        *earlier, latest = whole
+        for archive in earlier:
+            self._tools.ledger.write(records.adopt_row, archive, self._tools.clock())
+        return self._record(latest, Outcome.ADOPTED, None)
+
+    def _fetch(self) -> Collected:
+        for made in count(1):
+            self._requests = made
+            try:
+                return self._once()
+            except AttemptFailed as error:
+                pause = retry.repetition(error, made, self._tools.http, self._tools.roll())
+                if pause is None:
+                    raise
+            self._pause(pause)
+        raise AssertionError("count() does not end")
+
+    def _pause(self, pause: timedelta) -> None:
+        if self._tools.stop.wait(pause.total_seconds()):
+            raise Stopped("stopped on request")
+        self._tools.source.await_turn(self._app)
+        self._tools.ledger.write(
+            claims.renew, self._claim, now=self._tools.clock(), lease=self._tools.lease
+        )
+
+    def _once(self) -> Collected:
+        """Make one request and follow its archive into the store."""
+        with contextlib.ExitStack() as scratches:
+            opened: list[Scratch] = []
+
+            def open_sink(size: int | None) -> Scratch:
+                self._tools.store.require_space(size)
+                opened.append(scratches.enter_context(self._tools.store.scratch(self._report)))
+                return opened[-1]
+
+            received = self._tools.source.fetch(
+                self._app, self._report.day, open_sink, self._accepted
+            )
+            scratch = opened[-1]
+            members = self._examined(scratch)
+            return self._keep(scratch, members, received)
+
+    def _examined(self, scratch: Scratch) -> int:
+        try:
+            contents = examine(
+                scratch.reader(), scratch.size, check_stop=self._tools.stop.check_cut
+            )
+        except AttemptFailed as error:
+            if error.evidence:
+                self._tools.store.quarantine(self._report, scratch, error.message)
+            raise
+        return contents.members
+
+    def _keep(self, scratch: Scratch, members: int, received: Received) -> Collected:
+        versions = self._tools.ledger.read(queries.versions_of, self._report)
+        held = [row.archive for row in versions if row.held]
+        if held and held[-1].sha256 == scratch.sha256:
+            return self._unchanged(held[-1], received)
+        lost = [
+            row.archive.version
+            for row in versions
+            if not row.held and row.archive.sha256 == scratch.sha256
+        ]
+        taken = [row.archive.version for row in versions] + self._tools.store.versions(self._report)
+        first = lost[-1] if lost else max(taken, default=0) + 1
+        for version in count(first):
+            try:
+                self._tools.store.keep(scratch, self._report, version)
+            except NameTaken:
+                size, sha256 = self._tools.store.digest(
+                    self._report, version, self._tools.stop.check_cut
+                )
+                if sha256 != scratch.sha256:
+                    continue
+            archive = Archive(self._report, version, scratch.size, scratch.sha256, members)
+            outcome = Outcome.VERSION if held else Outcome.STORED
+            return self._record(archive, outcome, received)
+        raise AssertionError("count() does not end")
+
+    def _record(self, archive: Archive, outcome: Outcome, received: Received | None) -> Collected:
+        attempt = self._attempt(outcome, received.status if received else None, archive.size)
+        path = self._tools.store.path(self._report, archive.version)
+        recorded = self._tools.ledger.write_after(
+            [path], records.record_archive, self._claim, attempt, archive
+        )
+        return replace(
+            self._ended(attempt),
+            sha256=archive.sha256,
+            version=archive.version,
+            arrival=recorded.arrival,
+            flags=recorded.flags,
+            stored=True,
+        )
+
+    def _unchanged(self, archive: Archive, received: Received) -> Collected:
+        attempt = self._attempt(Outcome.UNCHANGED, received.status, archive.size)
+        self._tools.ledger.write(records.record_unchanged, self._claim, attempt)
+        ended = self._ended(attempt)
+        return replace(ended, sha256=archive.sha256, version=archive.version, stored=True)
+
+    def _failed(self, error: AttemptFailed) -> Collected:
+        outcome = outcome_of(error)
+        attempt = self._attempt(outcome, error.status, None, error.message)
+        row = self._tools.ledger.read(queries.report_row, self._report)
+        counted = outcome is not Outcome.REJECTED
+        tries = (row.tries if row else 0) + counted
+        again = retry.next_attempt(
+            error, tries, attempt.ended, due(self._report.day, self._app), self._app
+        )
+        self._tools.ledger.write(records.record_failure, self._claim, attempt, again, counted)
+        return replace(
+            self._ended(attempt),
+            hint=error.hint,
+            next_attempt=again,
+            bars_app=isinstance(error, KeyRefused | AppRefused),
+            key_refused=isinstance(error, KeyRefused),
+            stored=row is not None and row.state == "stored",
+            error=error,
+        )
+
+    def _attempt(
+        self, outcome: Outcome, status: int | None, size: int | None, reason: str | None = None
+    ) -> Attempt:
+        return Attempt(
+            self._report,
+            self._started,
+            # A clock set back in the meantime must not make an attempt end before it began.
+            max(self._started, self._tools.clock()),
+            outcome,
+            self._requests,
+            status,
+            size,
+            reason,
+            self._tools.pass_id,
+        )
+
+    def _ended(self, attempt: Attempt) -> Collected:
+        return Collected(
+            self._report,
+            attempt.outcome,
+            seconds=(attempt.ended - attempt.started).total_seconds(),
+            size=attempt.size,
+            status=attempt.status,
+            reason=attempt.reason,
+        )
+
+
+def outcome_of(error: AttemptFailed) -> Outcome:
+    """Return the outcome of an attempt that ended in `error`."""
+    match error:
+        case KeyRefused():
+            return Outcome.REJECTED
+        case NotThereYet():
+            return Outcome.WAITING
+        case _:
+            return Outcome.FAILED
+
+
+def inspect(store: Store, report: Report, version: int, stop: Stop) -> Archive | None:
+    """Return the archive that lies under a final name if it is whole; else move it to quarantine.
+
+    Raises `StorageError` when the file cannot be read and FileNotFoundError when it is gone.
+    """
+    with store.open_archive(report, version) as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        try:
+            contents = examine(file, size, check_stop=stop.check_cut)
+        except AttemptFailed as error:
+            store.quarantine(report, store.path(report, version), error.message)
+            return None
+    store.make_durable([store.path(report, version)])
+    size, sha256 = store.digest(report, version, stop.check_cut)
+    return Archive(report, version, size, sha256, contents.members)

@@ -1,0 +1,1 @@
+"""The whole: passes over everything due, and what people ask about it."""

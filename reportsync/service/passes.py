@@ -1,0 +1,321 @@
+"""A pass: everything expected and not stored is worked on once, by several workers."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reportsync.calendar import next_due
+from reportsync.collect import Collected, Tools, Wish, collect
+from reportsync.errors import StorageError, Stopped, TooLarge
+from reportsync.known import Coverage
+from reportsync.ledger import records, upkeep
+from reportsync.model import Outcome, Report
+from reportsync.plan import Ask, Planned, plan
+from reportsync.service.lanes import Lanes, Turn
+from reportsync.service.sums import back_up, write_sums
+from reportsync.service.world import World, coverages
+from reportsync.settings import App
+from reportsync.verdict import Findings, exit_code
+
+BEAT_SECONDS = 15.0
+_TICK_SECONDS = 1.0
+_BUSY_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a pass is to do.
+
+    `kind` names the door it came from. `wait_for_busy`: stay until reports claimed by others are done.
+    `reserved`: workers kept for days that become due meanwhile, which `refill` looks for.
+    """
+
+    kind: str
+    apps: tuple[App, ...]
+    ask: Ask
+    workers: int
+    wait_for_busy: bool = True
+    reserved: int = 0
+    refill: bool = False
+    only: frozenset[Report] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a pass ended; `missing` counts what is still missing of the days asked for."""
+
+    asked: int
+    stored: int
+    adopted: int
+    missing: int
+    rejected: int
+    seconds: float
+    exit: int
+    coverages: tuple[Coverage, ...] = ()
+    flagged: int = 0
+    stopped: bool = False
+    trouble: StorageError | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What came of the pass so far."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    flagged: int = 0
+    too_large: bool = False
+    key_refused: bool = False
+    bug: BaseException | None = None
+    trouble: StorageError | None = None
+    busy: list[Report] = field(default_factory=list)
+
+    def add(self, ended: Collected) -> None:
+        self.outcomes[ended.outcome] += 1
+        self.flagged += bool(ended.flags)
+        self.too_large = self.too_large or isinstance(ended.error, TooLarge)
+        self.key_refused = self.key_refused or ended.key_refused
+
+
+class Listener:
+    """Is told what happens in a pass, from the pass's own thread; every method may be overridden."""
+
+    def begun(self, planned: int) -> None:
+        """Say that `planned` reports will be worked on; called again when days become due meanwhile."""
+
+    def ended(self, ended: Collected) -> None:
+        """Say how the work on one report ended."""
+
+    def waiting_for_others(self, count: int) -> None:
+        """Say that `count` reports are claimed by other processes, and that their end is awaited."""
+
+
+def run_pass(world: World, order: Order, listener: Listener | None = None) -> Summary:
+    """Work on every report that `order` asks for and return how it went.
+
+    Raises nothing for what a vendor, network or disk can do: a storage fault ends the pass early and is
+    in the summary. An unexpected error of our own is raised after everything else was done.
+    """
+    return _Pass(world, order, listener or Listener()).run()
+
+
+class _Pass:
+    def __init__(self, world: World, order: Order, listener: Listener) -> None:
+        self._world = world
+        self._order = order
+        self._listener = listener
+        self._id = secrets.token_hex(8)
+        self._tally = _Tally()
+        self._lanes = Lanes(order.workers, order.reserved)
+        self._ended: queue.SimpleQueue[Collected | BaseException | None] = queue.SimpleQueue()
+        self._apps = {app.name: app for app in order.apps}
+        self._started = world.clock()
+        self._planned = 0
+        self._beaten = time.monotonic()
+        self._refill_at: datetime | None = None
+        self._tools = Tools(
+            ledger=world.ledger,
+            store=world.store,
+            source=world.source,
+            http=world.config.http,
+            clock=world.clock,
+            stop=world.stop,
+            roll=world.roll,
+            pass_id=self._id,
+        )
+
+    def run(self) -> Summary:
+        began = time.monotonic()
+        try:
+            self._world.store.sweep()
+            self._world.ledger.write(upkeep.begin_pass, self._id, self._order.kind, self._started)
+            self._queue_due(self._started)
+            self._work()
+            if self._order.wait_for_busy:
+                self._wait_for_busy()
+        except StorageError as error:
+            self._tally.trouble = error
+        except Stopped:
+            self._lanes.close()
+        summary = self._wind_up(began)
+        if self._tally.bug is not None:
+            raise self._tally.bug
+        return summary
+
+    def _queue_due(self, now: datetime) -> None:
+        """Give due days their rows, and queue what is to be fetched."""
+        self._world.ledger.write(records.cover_due, self._order.apps, now)
+        covered = coverages(self._world.ledger, self._order.apps, now)
+        fetch = [row for row in plan(covered, self._order.ask, now) if row.action == "fetch"]
+        if self._order.only is not None:
+            fetch = [row for row in fetch if row.report in self._order.only]
+        added = self._lanes.add((row.report for row in fetch), newest=self._newest(covered, fetch))
+        self._planned += added
+        if added:
+            self._listener.begun(self._planned)
+        upcoming = [found[1] for app in self._order.apps if (found := next_due(app, now))]
+        self._refill_at = min(upcoming, default=None) if self._order.refill else None
+
+    def _newest(self, covered: Sequence[Coverage], fetch: Sequence[Planned]) -> list[Report]:
+        if self._order.ask.order == "oldest":
+            return []
+        newest = {Report(one.app.name, one.due_through) for one in covered if one.due_through}
+        return [row.report for row in fetch if row.report in newest]
+
+    def _work(self) -> None:
+        if not self._planned:
+            return
+        workers = min(self._order.workers, max(self._planned, 1 + self._order.reserved))
+        threads = [
+            threading.Thread(target=self._worker, name=f"collect-{number}", daemon=True)
+            for number in range(workers)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._listen(len(threads))
+        finally:
+            self._lanes.close()
+            for thread in threads:
+                thread.join()
+
+    def _worker(self) -> None:
+        while not self._world.stop.requested and (turn := self._lanes.take()) is not None:
+            ended = None
+            try:
+                ended = self._collect(turn)
+                self._ended.put(ended)
+            except Exception as error:
+                # Handed to the pass's own thread, which knows what each kind means.
+                self._ended.put(error)
+            finally:
+                self._lanes.done(turn, ended)
+        self._ended.put(None)
+
+    def _collect(self, turn: Turn) -> Collected:
+        app = self._apps[turn.report.app]
+        wish = Wish(since=self._started, again=self._order.ask.again)
+        return collect(
+            app, turn.report.day, wish, self._tools, lambda: self._lanes.accepted(app.name)
+        )
+
+    def _listen(self, workers: int) -> None:
+        """Take in what the workers report, until all have left."""
+        while workers:
+            with contextlib.suppress(queue.Empty):
+                item = self._ended.get(timeout=_TICK_SECONDS)
+                if item is None:
+                    workers -= 1
+                elif isinstance(item, Collected):
+                    self._take_in(item)
+                else:
+                    self._failed(item)
+            self._beat()
+            self._refill()
+
+    def _beat(self) -> None:
+        """Show others now and then that the pass goes on."""
+        if time.monotonic() - self._beaten > BEAT_SECONDS:
+            self._beaten = time.monotonic()
+            self._world.ledger.write(upkeep.beat, self._id, self._world.clock())
+
+    def _take_in(self, ended: Collected) -> None:
+        if ended.outcome is Outcome.BUSY and not ended.settled and self._order.wait_for_busy:
+            self._tally.busy.append(ended.report)
+            return
+        self._tally.add(ended)
+        self._listener.ended(ended)
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, StorageError):
+            # Every other report would meet the same disk: what is under way ends, nothing new begins.
+            self._tally.trouble = self._tally.trouble or error
+            self._lanes.close()
+        elif isinstance(error, Stopped):
+            self._lanes.close()
+        else:
+            self._tally.bug = self._tally.bug or error
+
+    def _refill(self) -> None:
+        now = self._world.clock()
+        if (
+            self._refill_at is not None
+            and now >= self._refill_at
+            and not self._world.stop.requested
+        ):
+            self._queue_due(now)
+
+    def _wait_for_busy(self) -> None:
+        """Look at reports that others have claimed until each is stored, settled or ours."""
+        busy = self._tally.busy
+        if busy and not self._world.stop.requested:
+            self._listener.waiting_for_others(len(busy))
+        pause = 0.0
+        while busy and not self._world.stop.wait(pause) and self._tally.trouble is None:
+            left = []
+            for report in busy:
+                self._world.stop.check()
+                ended = self._collect(Turn(report, newest=False))
+                if ended.outcome is Outcome.BUSY and not ended.settled:
+                    left.append(report)
+                    continue
+                self._tally.add(ended)
+                self._listener.ended(ended)
+            busy[:] = left
+            pause = _BUSY_POLL_SECONDS
+
+    def _wind_up(self, began: float) -> Summary:
+        """Bring derived files up to date and say how it ended; the ledger may be what has failed."""
+        covered: list[Coverage] = []
+        try:
+            write_sums(self._world)
+            back_up(self._world)
+            covered = coverages(self._world.ledger, self._order.apps, self._world.clock())
+        except StorageError as error:
+            self._tally.trouble = self._tally.trouble or error
+        summary = self._summary(covered, time.monotonic() - began)
+        try:
+            self._world.ledger.write(
+                upkeep.end_pass,
+                self._id,
+                self._world.clock(),
+                asked=summary.asked,
+                stored=summary.stored + summary.adopted,
+                missing=summary.missing,
+                exit=summary.exit,
+            )
+        except StorageError as error:
+            self._tally.trouble = self._tally.trouble or error
+            summary = self._summary(covered, time.monotonic() - began)
+        return summary
+
+    def _summary(self, covered: Sequence[Coverage], seconds: float) -> Summary:
+        outcomes = self._tally.outcomes
+        wants, now = self._order.ask.wants, self._world.clock()
+        missing = sum(wants(one.app, row.day, now) for one in covered for row in one.missing)
+        found = Findings(
+            missing=missing > 0,
+            rejected=self._tally.key_refused,
+            storage=self._tally.trouble is not None or self._tally.too_large,
+            bug=self._tally.bug is not None,
+        )
+        return Summary(
+            asked=sum(outcomes.values()) - outcomes[Outcome.BUSY],
+            stored=outcomes[Outcome.STORED] + outcomes[Outcome.VERSION],
+            adopted=outcomes[Outcome.ADOPTED],
+            missing=missing,
+            rejected=outcomes[Outcome.REJECTED],
+            seconds=seconds,
+            exit=self._world.stop.code or exit_code(found),
+            coverages=tuple(covered),
+            flagged=self._tally.flagged,
+            stopped=self._world.stop.requested,
+            trouble=self._tally.trouble,
+        )

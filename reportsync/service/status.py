@@ -1,0 +1,68 @@
+"""Coverage of each app as plain values: what `status` prints, the API serves and the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from reportsync.calendar import days, next_due
+from reportsync.known import Coverage, Gap, Known, coverage, gaps
+from reportsync.ledger import Ledger, queries
+from reportsync.model import ONE_DAY, Outcome, instant_text
+from reportsync.settings import App
+
+
+def status(ledger: Ledger, apps: Sequence[App], now: datetime) -> dict[str, Any]:
+    """Return the coverage of `apps` at `now` as the contract's JSON object."""
+    known = ledger.read(queries.known, [app.name for app in apps])
+    return {
+        "version": 1,
+        "now": instant_text(now),
+        "apps": [_app(coverage(app, known[app.name], now), known[app.name], now) for app in apps],
+    }
+
+
+def _app(one: Coverage, known: Known, now: datetime) -> dict[str, Any]:
+    upcoming = next_due(one.app, now)
+    return {
+        "name": one.app.name,
+        "since": one.app.since.isoformat(),
+        "due_through": one.due_through.isoformat() if one.due_through else None,
+        "expected": one.expected,
+        "stored": one.stored,
+        "missing": len(one.missing),
+        "waived": len(one.waived),
+        "bytes": known.bytes,
+        "newest": known.newest.isoformat() if known.newest else None,
+        "next_due": instant_text(upcoming[1]) if upcoming else None,
+        "gaps": [_gap(gap) for gap in gaps(one)],
+        "strip": strip(one, 30),
+    }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        "from": gap.first.isoformat(),
+        "to": gap.last.isoformat(),
+        "days": gap.days,
+        "reason": gap.reason,
+        "next_attempt": instant_text(gap.next_attempt),
+    }
+
+
+def strip(one: Coverage, count: int) -> list[dict[str, str]]:
+    """Return the last `count` expected days, oldest first, each with its state.
+
+    States are stored, missing, waiting (missing, and answered "not there yet") and waived.
+    """
+    if one.due_through is None:
+        return []
+    states: dict[date, str] = dict.fromkeys(one.waived, "waived")
+    for row in one.missing:
+        states[row.day] = "waiting" if row.last_outcome is Outcome.WAITING else "missing"
+    first = max(one.app.since, one.due_through - (count - 1) * ONE_DAY)
+    return [
+        {"day": day.isoformat(), "state": states.get(day, "stored")}
+        for day in days(first, one.due_through)
+    ]

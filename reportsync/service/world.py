@@ -1,0 +1,104 @@
+"""What a command works with, opened in the right order and closed again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from reportsync.errors import UsageProblem
+from reportsync.known import Coverage, coverage
+from reportsync.ledger import (
+    Ledger,
+    backup,
+    open_reading,
+    open_writing,
+    queries,
+    sqlite_path,
+    upkeep,
+)
+from reportsync.model import Clock, system_clock
+from reportsync.settings import App, Config
+from reportsync.sources import Source
+from reportsync.sources.daily import DailySource
+from reportsync.stop import Stop
+from reportsync.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a pass needs; `roll` returns a random number from 0 to 1."""
+
+    config: Config
+    ledger: Ledger
+    store: Store
+    source: Source
+    clock: Clock
+    stop: Stop
+    roll: Callable[[], float]
+
+
+@contextmanager
+def open_world(
+    config: Config,
+    stop: Stop,
+    clock: Clock = system_clock,
+    roll: Callable[[], float] = random.random,
+) -> Iterator[World]:
+    """Open ledger, archive folder and source for writing, creating what a first run needs.
+
+    Raises `StorageError` if the folder or the ledger cannot be used.
+    """
+    store = Store(config.storage.archive, config.storage.min_free)
+    with open_ledger(config, store) as ledger:
+        remembered = ledger.read(queries.archive_id)
+        found = store.open(remembered)
+        if found != remembered:
+            ledger.write(upkeep.remember_archive, found)
+        source = DailySource(config.http, stop, clock)
+        try:
+            yield World(config, ledger, store, source, clock, stop, roll)
+        finally:
+            source.close()
+
+
+def open_ledger(config: Config, store: Store | None = None) -> Ledger:
+    """Open the ledger for writing; a lost one is first restored from its newest backup in the archive."""
+    store = store or Store(config.storage.archive, config.storage.min_free)
+
+    def restore(path: Path) -> bool:
+        return backup.put_back(store.backups, path) is not None
+
+    return open_writing(config.storage.ledger, store.make_durable, restore)
+
+
+@contextmanager
+def look(config: Config) -> Iterator[Ledger]:
+    """Open the ledger for a command that only looks; before the first pass it is an empty one."""
+    with open_reading(config.storage.ledger) as ledger:
+        yield ledger
+
+
+def chosen(config: Config, names: Sequence[str]) -> tuple[App, ...]:
+    """Return the apps called `names`, all of them if there are none; `UsageProblem` for an unknown one."""
+    known = {app.name: app for app in config.apps}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageProblem(
+            f"no app is called {', '.join(unknown)}", hint=f"the config has: {', '.join(known)}"
+        )
+    return tuple(known[name] for name in dict.fromkeys(names)) if names else config.apps
+
+
+def coverages(ledger: Ledger, apps: Sequence[App], now: datetime) -> list[Coverage]:
+    """Return the coverage of each of `apps` at `now`, read on one view of the ledger."""
+    known = ledger.read(queries.known, [app.name for app in apps])
+    return [coverage(app, known[app.name], now) for app in apps]
+
+
+def ledger_file(config: Config) -> Path | None:
+    """Return the file of an SQLite ledger, None for a database server."""
+    return sqlite_path(config.storage.ledger)
