@@ -32,6 +32,7 @@ from reportsync.notation import parse_duration, parse_size
 from reportsync.redact import MASK, mask
 
 REFERENCE = r"\$\{"
+_ANY: dict[str, Any] = {"type": ["string", "integer"]}  # unquoted digits are a number to editors
 
 
 def written(pattern: str, *types: str) -> WithJsonSchema:
@@ -193,7 +194,12 @@ class App(Schedule):
         description="APP ID in Settings > Account > APIs (or Workspace ID)",
         examples=["DAO6UGZ73D9RTK8B5W96TPYN"],
     )
-    secret_key: tuple[Secret, ...] = Field(
+    secret_key: Annotated[
+        tuple[Secret, ...],
+        WithJsonSchema(
+            {"anyOf": [_ANY, {"type": "array", "items": _ANY, "minItems": 1, "maxItems": 2}]}
+        ),
+    ] = Field(
         min_length=1,
         max_length=2,
         description="Campaign report API key; a list of two during a rotation",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reportsync.cli.output import say
+
 if TYPE_CHECKING:
     from reportsync.config import Loaded
 
@@ -21,20 +23,17 @@ class Context:
 
     def load(self) -> Loaded:
         """Load the config; warnings about it go to stderr. Raises `ConfigError`."""
-        from reportsync.cli.output import say
         from reportsync.config import load
 
         loaded = load(self.config_path)
         for warning in loaded.warnings:
-            self.note(f"warning: {warning}", say=say)
+            self.note(f"warning: {warning}")
         return loaded
 
-    def note(self, text: str, *, say: object = None) -> None:
+    def note(self, text: str) -> None:
         """Write a message to stderr unless told to be quiet."""
-        from reportsync.cli.output import say as write
-
         if self.verbosity >= 0:
-            write(text)
+            say(text)
 
     @property
     def color(self) -> bool:

@@ -177,15 +177,17 @@ def recent_archives(connection: sa.Connection, report: Report, count: int) -> li
 
 def held_archives(
     connection: sa.Connection,
-    names: Iterable[str],
+    names: Iterable[str] | None = None,
     since: date | None = None,
     oldest: int | None = None,
 ) -> list[HeldArchive]:
-    """Return the held archives of the apps `names` from the day `since` on.
+    """Return the held archives of the apps `names`, None for all, from the day `since` on.
 
     With `oldest`, only that many, those verified longest ago first; else in the order of app and day.
     """
-    query = sa.select(archives).where(archives.c.held.is_(True), archives.c.app.in_(list(names)))
+    query = sa.select(archives).where(archives.c.held.is_(True))
+    if names is not None:
+        query = query.where(archives.c.app.in_(list(names)))
     if since is not None:
         query = query.where(archives.c.day >= since)
     if oldest is not None:
@@ -246,11 +248,3 @@ def last_progress(connection: sa.Connection, kind: str) -> tuple[datetime, bool]
     query = sa.select(passes.c.beat, passes.c.ended).where(passes.c.kind == kind)
     row = connection.execute(query.order_by(passes.c.started.desc()).limit(1)).one_or_none()
     return None if row is None else (row.beat, row.ended is None)
-
-
-def next_attempts(connection: sa.Connection) -> list[tuple[str, date, datetime]]:
-    """Return (app, day, instant) of each missing report that has a time for its next attempt."""
-    query = sa.select(reports.c.app, reports.c.day, reports.c.next_attempt).where(
-        _IS_MISSING, reports.c.next_attempt.is_not(None)
-    )
-    return [(app, day, at) for app, day, at in connection.execute(query)]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from reportsync.calendar import days
+from reportsync.calendar import days, due_through
 from reportsync.ledger.claims import Claim, ClaimLost, release
 from reportsync.ledger.dialect import upsert
 from reportsync.ledger.queries import recent_archives
 from reportsync.ledger.tables import apps, archives, attempts, reports, stale_sums
 from reportsync.model import HAVE, ONE_DAY, Archive, Attempt, Report
 from reportsync.oddity import oddities
+from reportsync.settings import App
 
 _CHUNK = 10_000
 _NEIGHBOURS = 14
@@ -28,6 +30,14 @@ class Recorded:
 
     arrival: int | None = None
     flags: tuple[str, ...] = ()
+
+
+def cover_due(connection: sa.Connection, apps: Iterable[App], now: datetime) -> None:
+    """Give every day of `apps` that is due at `now` its row."""
+    for app in apps:
+        last = due_through(app, now)
+        if last is not None:
+            cover(connection, app.name, app.since, last)
 
 
 def cover(connection: sa.Connection, app: str, since: date, through: date) -> int:

@@ -1,0 +1,54 @@
+"""`run` and `health`: the daemon, and whether it makes progress."""
+
+from __future__ import annotations
+
+import signal
+
+import click
+
+from reportsync.cli.context import Context
+from reportsync.cli.output import put, put_json, say
+from reportsync.model import system_clock
+
+_LEVELS = {-1: "warning", 1: "info", 2: "debug"}
+
+
+@click.command()
+@click.option("--listen", metavar="ADDR", help="Address of the status page, HOST:PORT or off.")
+@click.pass_obj
+def run(context: Context, listen: str | None) -> int:
+    """Run the daemon: a pass at start, at each due instant and every interval, until SIGTERM.
+
+    SIGHUP reads the config anew. Logs go to stderr.
+    """
+    from reportsync.announce.log import configure
+    from reportsync.daemon import WATCHED, serve
+
+    # Before any thread exists, so that all of them leave these signals to the main thread.
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    config = context.load().config
+    level = _LEVELS.get(context.verbosity, config.log.level)
+    logger = configure(config.log.model_copy(update={"level": level}))
+    return serve(config, lambda: context.load().config, logger)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+@click.pass_obj
+def health(context: Context, as_json: bool) -> int:
+    """Exit 0 while the daemon makes progress, 3 when it does not."""
+    from reportsync.daemon import KIND
+    from reportsync.service.health import health as judge
+    from reportsync.service.world import look
+    from reportsync.verdict import MISSING
+
+    config = context.load().config
+    with look(config) as ledger:
+        found = judge(ledger, KIND, config.daemon, system_clock())
+    if as_json:
+        put_json({"version": 1, "healthy": found.healthy, "reason": found.text})
+    elif found.healthy:
+        put(f"healthy: {found.text}")
+    else:
+        say(f"not healthy: {found.text}")
+    return 0 if found.healthy else MISSING

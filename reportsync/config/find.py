@@ -1,0 +1,117 @@
+"""Which file is the config, and what is in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from reportsync.config.document import LARGEST
+from reportsync.errors import ConfigError
+
+
+class Found(NamedTuple):
+    """A config file and how it was found."""
+
+    path: Path
+    source: str
+
+
+class Content(NamedTuple):
+    """What a config file holds and who may read it (0 for what is not a plain file)."""
+
+    text: str
+    mode: int
+
+
+def find(path: Path | None, environ: Mapping[str, str]) -> Found:
+    """Return the config file: `path` if given, else the first that there is of the known places.
+
+    Raises `ConfigError` that lists each place when there is none. A file that was named and is
+    missing is an error; no other is taken in its stead.
+    """
+    if path is not None:
+        return _named(path, "--config")
+    if environ.get("REPORTSYNC_CONFIG"):
+        return _named(Path(environ["REPORTSYNC_CONFIG"]), "$REPORTSYNC_CONFIG")
+    places = _places(environ)
+    for place in places:
+        if _is_there(place.path):
+            return place
+    shown = [source if str(place) == source else f"{place} ({source})" for place, source in places]
+    raise ConfigError(
+        "no config file: --config and $REPORTSYNC_CONFIG are not given, and there is no "
+        + ", no ".join(shown),
+        hint="reportsync init",
+    )
+
+
+def read(path: Path) -> Content:
+    """Return the text of the config file at `path`; raise `ConfigError` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the config file {path}: {error.strerror}",
+            hint="give the file with --config FILE, and let this user read it",
+            path=path,
+        ) from None
+    if len(data) > LARGEST:
+        raise ConfigError(
+            f"the config file {path} is larger than {LARGEST // 2**20} MiB",
+            hint="give the file with --config FILE",
+            path=path,
+        )
+    return Content(_decoded(data, path), mode if stat.S_ISREG(mode) else 0)
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+    raise ConfigError(
+        f"the config file {path} is not UTF-8 text (line {line})",
+        hint="save the file as UTF-8",
+        path=path,
+    )
+
+
+def _named(path: Path, source: str) -> Found:
+    if not _is_there(path):
+        raise ConfigError(
+            f"there is no config file {path} ({source})", hint=f"reportsync init {path}", path=path
+        )
+    return Found(path, source)
+
+
+def _places(environ: Mapping[str, str]) -> tuple[Found, ...]:
+    home = environ.get("XDG_CONFIG_HOME", "")
+    shown = "$XDG_CONFIG_HOME/reportsync/config.yaml"
+    if not home.startswith("/"):  # the XDG specification: relative paths are to be ignored
+        home, shown = str(Path(environ.get("HOME") or Path.home(), ".config")), "~/.config"
+        shown = "~/.config/reportsync/config.yaml"
+    return (
+        Found(Path("config.yaml"), "./config.yaml"),
+        Found(Path(home, "reportsync", "config.yaml"), shown),
+        Found(Path("/etc/reportsync/config.yaml"), "/etc/reportsync/config.yaml"),
+    )
+
+
+def _is_there(path: Path) -> bool:
+    """Say whether there is anything under the name `path`, be it a link to nothing."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError(
+            f"cannot look for the config file {path}: {error.strerror}",
+            hint="give the file with --config FILE, and let this user read it",
+            path=path,
+        ) from None
+    return True

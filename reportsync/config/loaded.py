@@ -1,0 +1,72 @@
+"""Load the config: find the file, read it, replace references, type it, tell all that is wrong."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reportsync.config.build import build, same_reports
+from reportsync.config.document import Finding, Node, parse
+from reportsync.config.find import Found, find, read
+from reportsync.config.problems import in_order, problem_line
+from reportsync.config.references import Surroundings, resolve
+from reportsync.config.secrets import exposed, remember
+from reportsync.errors import ConfigError
+from reportsync.settings import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid configuration and where it comes from."""
+
+    config: Config
+    path: Path  # absolute
+    source: str  # how it was found: "--config", "$REPORTSYNC_CONFIG", "./config.yaml", ...
+    warnings: tuple[str, ...] = ()  # lines as from `format_problems`
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
+    """Return the configuration of `path`, or of the first config file that there is.
+
+    Looks at `path` (`--config`), `$REPORTSYNC_CONFIG`, `./config.yaml`, the user's and the
+    machine's. Raises `ConfigError` with all problems at once, none of which holds a secret or a
+    value. Every secret that is read is masked by `redact` from then on.
+    """
+    found = find(path, environ)
+    content = read(found.path)
+    raw, findings = parse(content.text)
+    if raw is None:
+        raise _error(found.path, findings, None)
+    folder = found.path.absolute().parent
+    tree, unresolved = resolve(raw, Surroundings(environ, folder))
+    remember(tree)
+    open_secrets = exposed(tree, content.mode)
+    config, wrong = build(tree, folder)
+    findings = [*findings, *unresolved, *open_secrets, *wrong]
+    if config is None or findings:
+        raise _error(found.path, findings, tree, close=bool(open_secrets))
+    return _loaded(config, found, tree)
+
+
+def _loaded(config: Config, found: Found, tree: Node) -> Loaded:
+    warnings = in_order(same_reports(config, tree), tree)
+    lines = tuple(problem_line(warning, str(found.path)) for warning in warnings)
+    return Loaded(config, found.path.absolute(), found.source, lines)
+
+
+def _error(
+    path: Path, findings: list[Finding], tree: Node | None, *, close: bool = False
+) -> ConfigError:
+    problems = in_order(findings, tree)
+    first = problem_line(problems[0], str(path))
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    file = shlex.quote(str(path))
+    return ConfigError(
+        f"the config file cannot be used: {first}{more}",
+        hint=f"chmod 600 {file}" if close else f"reportsync --config {file} config validate",
+        path=path,
+        problems=problems,
+    )

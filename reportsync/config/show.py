@@ -1,0 +1,51 @@
+"""What is in force, as data and as YAML that loads again once its secrets are put back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from reportsync.config.loaded import Loaded
+from reportsync.settings import Schedule
+
+
+def show_data(loaded: Loaded) -> dict[str, Any]:
+    """Return what `config show --json` prints: the file, how it was found, the effective values.
+
+    `config` has the keys of a config file, with the defaults merged into each app; secrets are
+    masked.
+    """
+    return {
+        "version": 1,
+        "path": str(loaded.path),
+        "source": loaded.source,
+        "config": _names_first(loaded.config.model_dump(mode="json")),
+    }
+
+
+def show(loaded: Loaded) -> str:
+    """Return the effective values as a config file, masked, below a line with the file that won."""
+    data = show_data(loaded)
+    text = yaml.safe_dump(
+        _escaped(data["config"]), sort_keys=False, allow_unicode=True, default_flow_style=False
+    )
+    return f"# from {loaded.path} ({loaded.source})\n{text}"
+
+
+def _names_first(config: dict[str, Any]) -> dict[str, Any]:
+    """Put an app's own keys before those that it shares with the defaults."""
+    apps = [
+        dict(sorted(app.items(), key=lambda item: item[0] in Schedule.model_fields))
+        for app in config["apps"]
+    ]
+    return {**config, "apps": apps}
+
+
+def _escaped(value: Any) -> Any:
+    """Write literal `${` so that it is not taken for a reference."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value

@@ -1,0 +1,141 @@
+"""The apps that the sandbox has reports of: the user's own, or two made-up ones."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from reportsync.calendar import scheduled
+from reportsync.notation import time_text
+from reportsync.settings import App, Schedule
+
+_UTC = ZoneInfo("UTC")
+_END = date(9999, 12, 1)  # leaves room for the instants that follow from a day
+_FAKE = "sandbox-key-not-a-secret-"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxApp:
+    """One app as the vendor knows it.
+
+    `since` is the first day with a report, `until` the last; `holes` are days that were never
+    generated. A report exists from its scheduled instant plus `generation_takes`. Any of
+    `secret_keys` signs. `name` is what the operator calls the app; faults may go by it.
+    """
+
+    app_id: str
+    secret_keys: tuple[str, ...] = field(repr=False)
+    since: date
+    timezone: ZoneInfo = _UTC
+    report_time: time = time(2, 0)
+    generation_takes: timedelta = timedelta(0)
+    holes: frozenset[date] = frozenset()
+    until: date | None = None
+    name: str | None = None
+
+    @classmethod
+    def from_app(cls, app: App) -> SandboxApp:
+        """Return the stand-in for a configured `app`: same id, keys, days and schedule."""
+        return cls(
+            app_id=app.app_id,
+            secret_keys=tuple(key.get_secret_value() for key in app.secret_key),
+            since=app.since,
+            until=app.until,
+            timezone=app.timezone,
+            report_time=app.report_time,
+            name=app.name,
+        )
+
+    def signed(self, file_name: str, signature: str) -> bool:
+        """Say whether `signature` is one of this app's for `file_name`, in constant time."""
+        return any(
+            hmac.compare_digest(self._signature(file_name, key), signature.encode())
+            for key in self.secret_keys
+        )
+
+    def _signature(self, file_name: str, key: str) -> bytes:
+        # A plain hash and not an HMAC, as the vendor's page has it. Own code on purpose: the
+        # sandbox would prove nothing with the function of the program that it tests.
+        text = f"{self.app_id}|{file_name}|{key}"
+        return hashlib.sha256(text.encode()).hexdigest().encode()
+
+    def ready_at(self, day: date) -> datetime | None:
+        """Return the instant (UTC) from which the report of `day` exists; None for never."""
+        last = min(self.until or _END, _END)
+        if not self.since <= day <= last or day in self.holes:
+            return None
+        return scheduled(day, _schedule(self.timezone, self.report_time)) + self.generation_takes
+
+
+@cache
+def _schedule(timezone: ZoneInfo, report_time: time) -> Schedule:
+    return Schedule(timezone=timezone, report_time=report_time)
+
+
+def load_apps(path: Path) -> tuple[SandboxApp, ...]:
+    """Return the apps of the user's own config file at `path`, so that it can be rehearsed.
+
+    Raises ConfigError as any command does that reads the file.
+    """
+    from reportsync import config  # a heavy import, not needed for the made-up apps
+
+    return tuple(SandboxApp.from_app(app) for app in config.load(path).config.apps)
+
+
+def sample_apps(today: date, days: int = 30) -> tuple[SandboxApp, ...]:
+    """Return two made-up apps whose first report is about the day `days` before `today`."""
+    since = today - timedelta(days=days)
+    return (
+        _sample(1, "shop-de", ZoneInfo("Europe/Berlin"), since),
+        _sample(2, "shop-in", ZoneInfo("Asia/Kolkata"), since),
+    )
+
+
+def _sample(number: int, name: str, timezone: ZoneInfo, since: date) -> SandboxApp:
+    return SandboxApp(
+        app_id=f"SANDBOXAPP{number:014}",
+        secret_keys=(f"{_FAKE}{number}",),
+        since=since,
+        timezone=timezone,
+        generation_takes=timedelta(minutes=20 * number),
+        name=name,
+    )
+
+
+def sample_config(url: str, apps: Iterable[SandboxApp]) -> str:
+    """Return a config (YAML) with which reportsync fetches the reports of `apps` from `url`.
+
+    Archive and ledger stand beside the config file. Only the keys of the made-up apps are written
+    out; for a real one the text says from which environment variable it is read.
+    """
+    blocks = "".join(_block(url, app) for app in apps)
+    return (
+        f"# For the sandbox at {url}\napps:\n{blocks}"
+        "storage:\n  archive: sandbox/archive\n  ledger: sqlite:///sandbox/ledger.db\n"
+        "http:\n  rate: 0  # the sandbox needs no politeness\n"
+    )
+
+
+def _block(url: str, app: SandboxApp) -> str:
+    name = app.name or app.app_id
+    variable = name.upper().replace("-", "_") + "_KEY"
+    keys = [
+        f'"{key}"' if key.startswith(_FAKE) else f'"${{env:{variable}}}"' for key in app.secret_keys
+    ]
+    lines = [
+        f"- name: {name}",
+        f"  app_id: {app.app_id}",
+        f"  secret_key: [{', '.join(dict.fromkeys(keys))}]",
+        f"  base_url: {url}",
+        f"  since: {app.since}",
+        *([f"  until: {app.until}"] if app.until else []),
+        f"  timezone: {app.timezone}",
+        f'  report_time: "{time_text(app.report_time)}"',
+    ]
+    return "".join(f"  {line}\n" for line in lines)

@@ -1,0 +1,9 @@
+"""The folder of archives: scratch files, final names, check sums, quarantine."""
+
+from __future__ import annotations
+
+from reportsync.store.scratch import NameTaken, Scratch, Way
+from reportsync.store.store import Store
+from reportsync.store.trouble import Obstructed, storage_trouble
+
+__all__ = ["NameTaken", "Obstructed", "Scratch", "Store", "Way", "storage_trouble"]

@@ -1,0 +1,157 @@
+"""The folders under the archive's root: opened without following links, made durable once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import takewhile
+from pathlib import Path
+from typing import BinaryIO
+
+from reportsync.errors import StorageError
+from reportsync.store.names import MARKER
+from reportsync.store.trouble import Obstructed, held, storage_error, storage_trouble
+
+FOLDER_MODE = 0o750
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+# O_NONBLOCK: a pipe under an archive's name must not hang us.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+_NO_MODES = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def set_mode(target: int | str, mode: int, *, dir_fd: int | None = None) -> None:
+    """Set the permission bits of something of ours, whatever the umask.
+
+    A file system without permission bits (FAT, some network shares) refuses; then it stays as is.
+    """
+    try:
+        os.chmod(target, mode, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
+
+
+class Folders:
+    """Opens and makes folders below `root`.
+
+    The root itself may be a symbolic link, an operator's choice; a link below it is refused, since
+    it would carry archives out of the folder that the marker vouches for.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._anchored: set[Path] = set()  # their entry in the parent is durable
+
+    def open(self, *parts: str) -> int:
+        """Return a descriptor of an existing folder; FileNotFoundError passes."""
+        return self._descend(self.open_root(), parts, _enter)
+
+    def make(self, *parts: str) -> int:
+        """Return a descriptor of a folder, made durably if needed; the marker must be there."""
+        with storage_trouble("open the archive", self.root):
+            root = self.open_root()
+        try:
+            os.stat(MARKER, dir_fd=root)
+        except OSError as error:
+            os.close(root)
+            raise _marker_gone(self.root, error) from error
+        return self._descend(root, parts, self._make)
+
+    def open_root(self) -> int:
+        """Return a descriptor of the root; FileNotFoundError passes."""
+        try:
+            return os.open(self.root, _FOLDER)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise storage_error("open the archive", self.root, error) from error
+
+    def make_root(self) -> None:
+        """Create the root and what is missing above it, durably."""
+        missing = list(takewhile(lambda folder: not folder.exists(), _upwards(self.root)))
+        for folder in reversed(missing):
+            folder.mkdir(FOLDER_MODE, exist_ok=True)
+            set_mode(str(folder), FOLDER_MODE)
+            with held(os.open(folder.parent, _FOLDER)) as parent:
+                os.fsync(parent)
+
+    def open_file(self, path: Path) -> BinaryIO:
+        """Open a plain file below the root for reading; FileNotFoundError passes."""
+        with held(self.open(*self.parts(path.parent))) as folder:
+            try:
+                file = os.open(path.name, _FILE, dir_fd=folder)
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise _obstructed(path, "a symbolic link") from error
+                raise storage_error("open", path, error) from error
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise _obstructed(path, "not a plain file")
+        return os.fdopen(file, "rb")
+
+    def parts(self, path: Path) -> tuple[str, ...]:
+        """Return the names that lead from the root to `path`."""
+        return path.relative_to(self.root).parts
+
+    def _descend(self, root: int, parts: tuple[str, ...], enter: Callable[[int, Path], int]) -> int:
+        folder, path = root, self.root
+        for part in parts:
+            path /= part
+            with held(folder) as parent:
+                folder = enter(parent, path)
+        return folder
+
+    def _make(self, parent: int, path: Path) -> int:
+        with storage_trouble(f"create the folder {path.name} in", path.parent):
+            with suppress(FileExistsError):
+                os.mkdir(path.name, FOLDER_MODE, dir_fd=parent)
+                self._anchored.discard(path)
+                _settle_mode(parent, path.name)
+            # Also when it existed: whoever made it may have died before its own fsync.
+            if path not in self._anchored:
+                os.fsync(parent)
+                self._anchored.add(path)
+            return _enter(parent, path)
+
+
+def _enter(parent: int, path: Path) -> int:
+    try:
+        return os.open(path.name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+            raise _obstructed(path, "a symbolic link or a file, not a folder") from error
+        raise storage_error("open", path, error) from error
+
+
+def _settle_mode(parent: int, name: str) -> None:
+    """Undo the umask, but keep a set-group-ID bit that the new folder has inherited."""
+    mode = os.stat(name, dir_fd=parent).st_mode
+    wanted = mode & stat.S_ISGID | FOLDER_MODE
+    if stat.S_IMODE(mode) != wanted:
+        set_mode(name, wanted, dir_fd=parent)
+
+
+def _upwards(path: Path) -> tuple[Path, ...]:
+    return (path, *path.parents)
+
+
+def _obstructed(path: Path, what: str) -> Obstructed:
+    hint = f"look at it and move it away: ls -ld {shlex.quote(str(path))}"
+    return Obstructed(f"{path} is {what}", hint=hint)
+
+
+def _marker_gone(root: Path, error: OSError) -> StorageError:
+    if not isinstance(error, FileNotFoundError):
+        return storage_error("read the marker in", root, error)
+    return StorageError(
+        f"the archive {root} has lost its marker {MARKER}: is its volume not mounted?",
+        hint="mount it; the next pass goes on by itself",
+    )

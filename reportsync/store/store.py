@@ -1,0 +1,202 @@
+"""The archive folder as the rest of the program sees it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO
+
+from reportsync.errors import StorageError
+from reportsync.model import Report
+from reportsync.store import sums, sweep, tree
+from reportsync.store.folders import Folders
+from reportsync.store.marker import locked_marker, open_marked, read_marker
+from reportsync.store.names import BACKUPS, archive_name, day_text, parse_archive_name
+from reportsync.store.quarantine import hash_file, set_aside
+from reportsync.store.scratch import Scratch, Way, open_scratch
+from reportsync.store.trouble import held, storage_trouble
+
+_MIN_INODES = 16  # a few reports with their folders
+LOCK_TIMEOUT = 30.0  # seconds
+
+
+def _never_stop() -> None:
+    return None
+
+
+class Store:
+    """A tree of archives below `root`: whole, durable, never changed once they have their name.
+
+    `min_free` is the number of bytes that must stay free on its volume. `way` is the best way of
+    writing that is tried. Creating a Store touches no disk; `open` must come before any writing.
+    Every method raises StorageError for faults of the disk. Safe to use from any thread, and by
+    many processes at once.
+    """
+
+    def __init__(self, root: Path, min_free: int, *, way: Way = Way.UNNAMED) -> None:
+        self.root = root
+        self._min_free = min_free
+        self._way = way
+        self._folders = Folders(root)
+
+    @property
+    def backups(self) -> Path:
+        """The folder for backups of the ledger; it need not exist."""
+        return self.root / BACKUPS
+
+    def open(self, known_id: str | None) -> str:
+        """Prepare for writing, and return the archive's id.
+
+        `known_id` is the id that the ledger remembers; None if it knows none, whereupon the root
+        and its marker are created if they are missing. Promises that root and marker are durable
+        and that a file could be created. Raises StorageError if the folder is not that archive.
+        """
+        return open_marked(self._folders, known_id, self._way)
+
+    def look(self) -> str | None:
+        """Return the archive's id, None if there is no archive yet; write nothing."""
+        return read_marker(self._folders)
+
+    def require_space(self, size: int | None) -> None:
+        """Raise StorageError if `size` more bytes (None: unknown) would leave too little free."""
+        with storage_trouble("look at the free space of", self.root):
+            volume = os.statvfs(self.root)
+        free = volume.f_bavail * volume.f_frsize
+        if free - (size or 0) < self._min_free:
+            more = f", {_mib(size)} more are asked for" if size else ""
+            raise StorageError(
+                f"only {_mib(free)} are free for {self.root}{more}, and "
+                f"{_mib(self._min_free)} must stay free",
+                hint=f"free some space (df -h {self.root}) or lower `storage.min_free`",
+            )
+        # Some file systems (Btrfs) have no fixed number of inodes and say 0.
+        if volume.f_files and volume.f_favail < _MIN_INODES:
+            raise StorageError(
+                f"only {volume.f_favail} more files fit on the volume of {self.root}",
+                hint=f"remove files from it: df -i {self.root}",
+            )
+
+    def path(self, report: Report, version: int = 1) -> Path:
+        """Return the final name of a report's archive; `version` counts from 1."""
+        return self._year(report) / archive_name(report.day, version)
+
+    def versions(self, report: Report) -> list[int]:
+        """Return the versions of `report` whose final names are taken, in order."""
+        try:
+            descriptor = self._folders.open(*self._folders.parts(self._year(report)))
+        except FileNotFoundError:
+            return []
+        with (
+            held(descriptor) as folder,
+            storage_trouble("list", self._year(report)),
+            os.scandir(folder) as entries,
+        ):
+            found = [parse_archive_name(entry.name) for entry in entries]
+        return sorted(version for day, version in filter(None, found) if day == report.day)
+
+    def scratch(self, report: Report) -> Scratch:
+        """Return a new scratch file beside the report's final name; use it as a context.
+
+        Makes the folders of app and year if needed, durably.
+        """
+        path = self._year(report)
+        folder = self._folders.make(*self._folders.parts(path))
+        scratch = open_scratch(folder, path, day_text(report.day), self._way)
+        scratch.watch_space(lambda: self.require_space(None))
+        return scratch
+
+    def keep(self, scratch: Scratch, report: Report, version: int) -> Path:
+        """Give `scratch` the final name of `version`, and return it.
+
+        The content is durable before the name exists; the name itself only after `make_durable`.
+        Raises NameTaken if something lies there already; the scratch file is then still open.
+        """
+        path = self.path(report, version)
+        scratch.settle()
+        with held(self._folders.make(*self._folders.parts(path.parent))) as folder:
+            scratch.place(folder, path)
+        return path
+
+    def make_durable(self, paths: Iterable[Path]) -> None:
+        """Make the names `paths` durable, with one fsync for each distinct folder.
+
+        Raises StorageError also when one of them is not there.
+        """
+        for folder, inside in groupby(sorted(paths), key=lambda path: path.parent):
+            with (
+                held(self._folders.make(*self._folders.parts(folder))) as descriptor,
+                storage_trouble("make the names durable in", folder),
+            ):
+                for path in inside:
+                    os.stat(path.name, dir_fd=descriptor, follow_symlinks=False)
+                os.fsync(descriptor)
+
+    def open_archive(self, report: Report, version: int) -> BinaryIO:
+        """Open an archive for reading; FileNotFoundError passes.
+
+        Raises Obstructed if something other than a plain file has its name. Wrap what is done with
+        the file in `storage_trouble`.
+        """
+        return self._folders.open_file(self.path(report, version))
+
+    def digest(
+        self, report: Report, version: int, check_stop: Callable[[], None] = _never_stop
+    ) -> tuple[int, str]:
+        """Return size in bytes and SHA-256 (lower-case hex) of an archive.
+
+        FileNotFoundError passes. `check_stop` is called (it may raise) after each MiB.
+        """
+        with (
+            self.open_archive(report, version) as file,
+            storage_trouble("read", self.path(report, version)),
+        ):
+            return hash_file(file, check_stop)
+
+    def sweep(self) -> int:
+        """Remove scratch files whose writers are dead, and return how many they were.
+
+        Looks only into folders that changed since the last sweep: see `sweep.sweep`.
+        """
+        return sweep.sweep(self._folders, self._way)
+
+    def write_sums(self, app: str, year: int, entries: Iterable[tuple[str, str]]) -> None:
+        """Bring SHA256SUMS of a year up to date from (sha256, file name); see `sums.write_sums`.
+
+        Hold `lock` from before `entries` were read, lest an older list replace a newer one.
+        """
+        sums.write_sums(self._folders, app, year, entries)
+
+    def read_sums(self, app: str, year: int) -> dict[str, str]:
+        """Return {file name: sha256} from SHA256SUMS of a year, as far as it makes sense."""
+        return sums.read_sums(self._folders, app, year)
+
+    def lock(
+        self, timeout: float = LOCK_TIMEOUT, check_stop: Callable[[], None] = _never_stop
+    ) -> AbstractContextManager[None]:
+        """Return a context in which no other process or thread holds this lock; not to be nested.
+
+        Raises StorageError after `timeout` seconds; `check_stop` (it may raise) ends the wait.
+        """
+        return locked_marker(self._folders, timeout, check_stop)
+
+    def quarantine(self, report: Report, source: Scratch | Path, why: str) -> Path:
+        """Move a refused body or a damaged archive aside; see `quarantine.set_aside`."""
+        return set_aside(self._folders, report, source, why)
+
+    def walk(self) -> Iterator[tuple[Report, int, Path]]:
+        """Yield (report, version, path) of all archives, sorted; none if there is no folder."""
+        return tree.archives(self.root)
+
+    def strangers(self) -> Iterator[Path]:
+        """Yield what lies under the apps' folders and is none of ours."""
+        return tree.strangers(self.root)
+
+    def _year(self, report: Report) -> Path:
+        return self.root / report.app / f"{report.day.year:04}"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
