@@ -58,8 +58,10 @@ def parse_base_url(text: object) -> object:
     Nothing stands for "not given". Plain http is taken for loopback hosts alone: a signature that
     crosses a network in the clear is lost.
     """
+    if text is None:
+        return ""
     if not isinstance(text, str) or not text:
-        return text or ""
+        return text
     if re.search(r"[?#@]", text):
         raise ValueError(
             "must be without user, query and fragment: https://HOST or https://HOST/PATH"

@@ -261,7 +261,7 @@ class _Work:
             try:
                 self._tools.store.keep(scratch, self._report, version)
             except NameTaken:
-                size, sha256 = self._tools.store.digest(
+                _, sha256 = self._tools.store.digest(
                     self._report, version, self._tools.stop.check_cut
                 )
                 if sha256 != scratch.sha256:

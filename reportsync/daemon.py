@@ -18,8 +18,8 @@ from apscheduler.triggers.date import DateTrigger
 
 from reportsync.calendar import next_due
 from reportsync.collect import Collected
-from reportsync.known import Coverage
 from reportsync.errors import ReportsyncError
+from reportsync.known import Coverage
 from reportsync.model import HAVE, Outcome, instant_text
 from reportsync.plan import Ask
 from reportsync.service.passes import Listener, Order, Summary, run_pass

@@ -60,13 +60,11 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         form = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?"
-        if re.fullmatch(form, value, re.ASCII):
-            try:
-                instant = datetime.fromisoformat(value)
-                return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-            except ValueError:
-                pass
-        self.fail(f"'{value}' is not an instant; write it as 2026-11-23T02:00Z.", param, ctx)
+        try:
+            instant = datetime.fromisoformat(value if re.fullmatch(form, value, re.ASCII) else "")
+        except ValueError:
+            self.fail(f"'{value}' is not an instant; write it as 2026-11-23T02:00Z.", param, ctx)
+        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 DAY = Day()

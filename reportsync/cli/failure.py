@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from reportsync import verdict
+from reportsync import __version__, verdict
 from reportsync.cli.output import require_written, say
 from reportsync.errors import ConfigError, ReportsyncError
 from reportsync.redact import clean, mask
@@ -78,8 +78,8 @@ def _bug(error: Exception) -> None:
     for line in "".join(traceback.format_exception(error)).splitlines():
         say(mask(line))
     say(
-        f"reportsync: this is a bug in reportsync ({type(error).__name__}); nothing stored is affected."
+        f"reportsync: this is a bug in reportsync ({type(error).__name__}); nothing stored suffers."
     )
     say(
-        f"  what to do: report the lines above with 'reportsync --version' and Python {sys.version.split()[0]}"
+        f"  what to do: report these lines, reportsync {__version__} and Python {sys.version.split()[0]}"
     )

@@ -39,7 +39,7 @@ def init(path: Path, no_input: bool) -> int:
         raise UsageProblem(
             f"cannot write {path}: {error.strerror}", hint="name another PATH"
         ) from None
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     put(f"wrote {path}")
     put("next: edit it, then 'reportsync config validate' and 'reportsync check'")

@@ -89,7 +89,7 @@ def verify(
             )
             if code:
                 say(
-                    "  what to do: run 'reportsync repair'; it keeps damaged files aside and fetches them again"
+                    "  what to do: run 'reportsync repair'; it sets damaged files aside and fetches anew"
                 )
         return code
 

@@ -105,7 +105,7 @@ def _range(app: App, first: DayWord, last: DayWord | None, now: datetime) -> tup
     end = (last or first).resolve(app, now)
     if start < app.since:
         raise UsageProblem(
-            f"{start} lies before the first day of {app.name}, {app.since}; such days are not expected anyway",
+            f"{start} lies before the first day of {app.name} ({app.since}) and is not expected anyway",
             hint=f"begin with {app.since}, or set 'since' in the config",
         )
     return start, end

@@ -46,9 +46,8 @@ def _print(found: dict[str, Any]) -> None:
         put(f"  claimed       until {found['claimed_until']} at the latest")
     for one in found["versions"]:
         held = "" if one["held"] else " (lost)"
-        put(
-            f"  version {one['version']}     {one['bytes']:,} bytes, {one['members']} members, {one['sha256']}{held}"
-        )
+        size = f"{one['bytes']:,} bytes, {one['members']} members"
+        put(f"  version {one['version']}     {size}, {one['sha256']}{held}")
         for flag in one["flags"]:
             put(f"                [{flag}]")
     for one in found["attempts"]:

@@ -13,7 +13,7 @@ from reportsync.config.document import Finding, Node, parse
 from reportsync.config.find import Found, find, read
 from reportsync.config.problems import in_order, problem_line
 from reportsync.config.references import Surroundings, resolve
-from reportsync.config.secrets import exposed, remember
+from reportsync.config.secrets import exposed, remember, unmaskable
 from reportsync.errors import ConfigError
 from reportsync.settings import Config
 
@@ -52,7 +52,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
 
 
 def _loaded(config: Config, found: Found, tree: Node) -> Loaded:
-    warnings = in_order(same_reports(config, tree), tree)
+    warnings = in_order([*same_reports(config, tree), *unmaskable(tree)], tree)
     lines = tuple(problem_line(warning, str(found.path)) for warning in warnings)
     return Loaded(config, found.path.absolute(), found.source, lines)
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from reportsync.config.document import Finding, Mapping, Node, Place, Scalar, Sequence
 from reportsync.errors import ConfigError, Problem
 from reportsync.notation import suggest
@@ -48,10 +50,21 @@ def explain(error: Details) -> str:
     """Return what is wrong in the words of a config file, without the value."""
     known = error["type"] in _WORDS
     if error["input"] is None and error["type"] != "missing":
-        return "must not be empty; leave the key out for its default"
+        return "must not be empty" + _way_to_default(error["loc"])
     if isinstance(error["input"], dict | list) and (not known or error["type"] == "literal_error"):
         return "must be a single value"
     return _WORDS[error["type"]](error) if known else str(error["msg"])
+
+
+def _field(place: Place) -> FieldInfo | None:
+    model = BLOCKS.get(str(place[0])) if len(place) > 1 else None
+    return model.model_fields.get(str(place[-1])) if model else None
+
+
+def _way_to_default(place: Place) -> str:
+    field = _field(place)
+    optional = field is not None and not field.is_required()
+    return "; leave the key out for its default" if optional else ""
 
 
 def _one_of(expected: str, given: str) -> str:
@@ -60,8 +73,7 @@ def _one_of(expected: str, given: str) -> str:
 
 
 def _example(place: Place) -> str:
-    model = BLOCKS.get(str(place[0])) if place else None
-    field = model.model_fields.get(str(place[-1])) if model else None
+    field = _field(place)
     return f"; for example {place[-1]}: {field.examples[0]}" if field and field.examples else ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reportsync import address
 from reportsync.config.document import GAP, Finding, Mapping, Node, Place, Scalar, Sequence
-from reportsync.redact import MASK, remember_secret
+from reportsync.redact import MASK, SHORTEST, remember_secret
 
 READABLE_BY_OTHERS = 0o044
 
@@ -23,6 +23,16 @@ def exposed(tree: Node, mode: int) -> list[Finding]:
         Finding(place, text, scalar.line, scalar.column)
         for place, scalar in _secrets(tree)
         if _is_literal(place, scalar)
+    ]
+
+
+def unmaskable(tree: Node) -> list[Finding]:
+    """Warn of secrets (references replaced) that are too short for `redact` to find in a text."""
+    text = f"is too short to be masked in logs (under {SHORTEST} characters)"
+    return [
+        Finding(place, text, scalar.line, scalar.column)
+        for place, scalar in _secrets(tree)
+        if any(0 < len(part) < SHORTEST for part in _parts(place, scalar.text or ""))
     ]
 
 

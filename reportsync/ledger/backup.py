@@ -47,7 +47,7 @@ def back_up(ledger: Path, folder: Path, today: date) -> Path | None:
 
 
 def put_back(folder: Path, ledger: Path) -> Path | None:
-    """Put a copy of the newest whole backup in `folder` in the place of a lost or empty ledger; return the backup."""
+    """Put a copy of the newest whole backup in the place of a lost or empty ledger; return the backup."""
     for backup in backups(folder):
         if not _is_whole(backup):
             continue

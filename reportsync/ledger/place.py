@@ -135,5 +135,5 @@ def refuse_replaced(path: Path, opened: tuple[int, int]) -> None:
     what = "deleted" if now is None else "replaced"
     raise LedgerError(
         f"the ledger {path} was {what} while in use; nothing more is written to it",
-        hint="start the command again; if the ledger is gone, 'reportsync repair' rebuilds it from the archive",
+        hint="start the command again; a ledger that is gone is rebuilt by 'reportsync repair'",
     )

@@ -224,7 +224,7 @@ def stored_states(connection: sa.Connection, app: str, first: date, last: date) 
     query = sa.select(reports.c.day, reports.c.state).where(
         reports.c.app == app, reports.c.day.between(first, last)
     )
-    return {day: state for day, state in connection.execute(query)}
+    return {row.day: row.state for row in connection.execute(query)}
 
 
 def archive_id(connection: sa.Connection) -> str | None:

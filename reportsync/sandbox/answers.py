@@ -18,8 +18,17 @@ from http import HTTPStatus
 from reportsync.sandbox.apps import SandboxApp
 from reportsync.sandbox.broken import BREAK
 from reportsync.sandbox.faults import Fault
+from reportsync.sandbox.kinds import KINDS
 
 Headers = tuple[tuple[str, str], ...]
+
+_HOSTILE = (
+    "<script>alert(1)</script>\r\nX-Fake: 1 \x1b[2J\x1b]0;owned\x07 \u202egnp.exe\u2066 %s {0} "
+)
+_PLACES = {
+    "other": "https://elsewhere.example/", "http": "http://elsewhere.example/",
+    "file": "file:///etc/hostname", "link-local": "http://169.254.169.254/latest/meta-data/",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +96,10 @@ def judge(
     return Found(app, day, ready)
 
 
-def refused(status: int, message: str, file_name: str) -> Answer:
-    """Return an error in the shape of the vendor's data APIs."""
-    error = {"message": message, "type": _phrase(status), "request_id": _request_id(file_name)}
+def refused(status: int, message: str, file_name: str, kind: str | None = None) -> Answer:
+    """Return an error in the shape of the vendor's data APIs; `kind` follows from the status."""
+    kind = kind or HTTPStatus(status).phrase.title().replace(" ", "")
+    error = {"message": message, "type": kind, "request_id": _request_id(file_name)}
     return json_answer(status, {"status": "fail", "error": error})
 
 
@@ -103,10 +113,6 @@ def _request_id(file_name: str) -> str:
     return hashlib.sha256(file_name.encode()).hexdigest()[:16]
 
 
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase
-
-
 def faulty(fault: Fault, path: str, file_name: str, now: datetime) -> Answer:
     """Return the answer of a `fault` of the family ANSWER.
 
@@ -114,13 +120,15 @@ def faulty(fault: Fault, path: str, file_name: str, now: datetime) -> Answer:
     """
     match fault.kind:
         case "json-200":
-            return refused(200, "The report could not be generated", file_name)
+            return refused(200, "The report could not be generated", file_name, "ReportError")
         case "html-200":
             page = b"<!DOCTYPE html><html><head><title>Log in to Free WiFi</title></head></html>"
             return Answer(200, page, (("Content-Type", "text/html"),))
         case "empty-200":
             return zip_answer(b"")
         case "hostile-text":
+            return refused(400, _HOSTILE, file_name)
+        case "huge-text":
             return refused(400, _HOSTILE * (10 * 2**20 // len(_HOSTILE)), file_name)
         case "redirect":
             return Answer(302, b"", (("Location", _target(fault, path)),))
@@ -129,17 +137,8 @@ def faulty(fault: Fault, path: str, file_name: str, now: datetime) -> Answer:
         case "404":
             answer = not_there(file_name)
         case code:
-            answer = refused(int(code), f"{_phrase(int(code))} (sandbox)", file_name)
+            answer = refused(int(code), f"Sandbox: {KINDS[code].about}", file_name)
     return Answer(answer.status, answer.body, (*answer.headers, *_pauses(fault, now)))
-
-
-_HOSTILE = (
-    "<script>alert(1)</script>\r\nX-Fake: 1 \x1b[2J\x1b]0;owned\x07 \u202egnp.exe\u2066 %s {0} "
-)
-_PLACES = {
-    "other": "https://elsewhere.example/", "http": "http://elsewhere.example/",
-    "file": "file:///etc/hostname", "link-local": "http://169.254.169.254/latest/meta-data/",
-}  # fmt: skip
 
 
 def _target(fault: Fault, path: str) -> str:

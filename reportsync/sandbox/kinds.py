@@ -44,9 +44,8 @@ KINDS: dict[str, Kind] = {
     "json-200": Kind(Family.ANSWER, "an error as JSON with status 200"),
     "html-200": Kind(Family.ANSWER, "a log-in page with status 200, as a captive portal sends it"),
     "empty-200": Kind(Family.ANSWER, "status 200 and nothing"),
-    "hostile-text": Kind(
-        Family.ANSWER, "400 with 10 MB of markup, escapes and bidi marks as reason"
-    ),
+    "hostile-text": Kind(Family.ANSWER, "400 with markup, escapes and bidi marks as reason"),
+    "huge-text": Kind(Family.ANSWER, "the same, 10 MB of it"),
     "redirect": Kind(Family.ANSWER, "302 to somewhere else", ("to",)),
     "204": Kind(Family.ANSWER, "no content"),
     "304": Kind(Family.ANSWER, "not modified, though nobody asked whether"),

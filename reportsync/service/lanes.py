@@ -56,7 +56,7 @@ class Lanes:
         self._closed = False
 
     def add(self, reports: Iterable[Report], *, newest: Iterable[Report] = ()) -> int:
-        """Queue `reports` in their order, those in `newest` in the lane that goes first; return how many are new.
+        """Queue `reports` in order, those of `newest` in the lane that goes first; return how many are new.
 
         A report is handed out once in the life of this object.
         """

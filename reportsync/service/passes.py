@@ -14,7 +14,7 @@ from datetime import datetime
 
 from reportsync.calendar import next_due
 from reportsync.collect import Collected, Tools, Wish, collect
-from reportsync.errors import StorageError, Stopped, TooLarge
+from reportsync.errors import Stopped, StorageError, TooLarge
 from reportsync.known import Coverage
 from reportsync.ledger import records, upkeep
 from reportsync.model import Outcome, Report

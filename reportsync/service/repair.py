@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-import sqlite3
 
 from reportsync.collect import inspect
 from reportsync.errors import LedgerError

@@ -14,19 +14,20 @@ from reportsync.store.tree import listing, year_folders
 from reportsync.store.trouble import held, storage_trouble
 
 # The coarsest time stamps are FAT's, of two seconds.
-_MARGIN = 5 * 10**9  # ns
+MARGIN = 5 * 10**9  # ns
 
 
-def sweep(folders: Folders, way: Way) -> int:
+def sweep(folders: Folders, way: Way, margin: int = MARGIN) -> int:
     """Remove the scratch files whose writers are dead, and return how many they were.
 
     A folder in which nothing was named since the last sweep that left none alive is passed over by
-    its change time: to list ten years of a thousand apps would take seconds in every pass.
+    its change time, give or take `margin` ns: to list ten years of a thousand apps would take
+    seconds in every pass.
     """
     if not (folders.root / MARKER).exists():
         return 0
     began = _volume_time(folders, way)
-    since = _clean_since(folders, began)
+    since = _clean_since(folders, began) - margin
     changed = [Path(year.path) for year in year_folders(folders.root) if _changed(year, since)]
     found = [path for place in (folders.root, *changed) for path in _scratch_files(place)]
     removed = [_sweep_file(path) for path in found]
@@ -47,7 +48,7 @@ def _clean_since(folders: Folders, began: int) -> int:
     with storage_trouble("look at the marker in", folders.root):
         noted = (folders.root / MARKER).lstat().st_mtime_ns
     # A time to come means that the clock was set back: nothing is known.
-    return noted - _MARGIN if noted <= began else 0
+    return noted if noted <= began else 0
 
 
 def _note(folders: Folders, began: int) -> None:

@@ -70,5 +70,5 @@ def app_at(server: RawServer | str, *keys: str, **settings: Any) -> App:
     """Return an app whose reports are at `server`, a server or a URL."""
     url = server if isinstance(server, str) else server.url
     secrets = tuple(SecretStr(key) for key in keys or (KEY,))
-    values = {"name": "shop", "app_id": "APP1", "since": DAY} | settings
+    values: dict[str, Any] = {"name": "shop", "app_id": "APP1", "since": DAY} | settings
     return App(secret_key=secrets, base_url=url, **values)

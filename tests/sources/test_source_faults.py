@@ -134,9 +134,9 @@ def test_fault_01_a_silent_dns_ends_at_the_connect_timeout(
     silent, calls = threading.Event(), []
     real = socket.getaddrinfo
 
-    def no_answer(host: str, *rest: Any, flags: int = 0) -> Any:
+    def no_answer(host: str, port: int, family: int, kind: int, flags: int = 0) -> Any:
         if flags & socket.AI_NUMERICHOST:
-            return real(host, *rest, flags=flags)
+            return real(host, port, family, kind, flags=flags)
         calls.append(host)
         silent.wait(10)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
@@ -162,8 +162,8 @@ def test_fault_01_an_answer_of_no_address_and_an_impossible_name_are_transient(
         client().fetch(app_at(f"https://{'x' * 70}.example"))
     real = socket.getaddrinfo
 
-    def none_found(host: str, *rest: Any, flags: int = 0) -> Any:
-        return real(host, *rest, flags=flags) if flags else []
+    def none_found(host: str, port: int, family: int, kind: int, flags: int = 0) -> Any:
+        return real(host, port, family, kind, flags=flags) if flags else []
 
     monkeypatch.setattr(socket, "getaddrinfo", none_found)
     with pytest.raises(TransientFault, match=r"empty\.example does not resolve"):
