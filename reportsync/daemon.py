@@ -16,6 +16,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
+from reportsync.announce import systemd
 from reportsync.calendar import next_due
 from reportsync.collect import Collected
 from reportsync.errors import ReportsyncError
@@ -153,7 +154,10 @@ class Daemon:
             archive=str(self._world.config.storage.archive),
         )
         self._alarm(self._world.clock())
+        systemd.notify("READY=1", "STATUS=the first pass is under way")
         ended = self._watch()
+        if not isinstance(ended, Reload):
+            systemd.notify("STOPPING=1", "STATUS=stopping")
         if not self._shut_down():
             # The scheduler's thread would be waited for at the interpreter's exit; every step of a pass
             # may be cut off without harm.
@@ -176,6 +180,8 @@ class Daemon:
             if wrong is not None:
                 self._logger.error("giving up, for the supervisor to start anew", reason=wrong)
                 return BUG
+            # Only here, after all was found well: a supervisor's watchdog sees what this one sees.
+            systemd.notify("WATCHDOG=1")
             if abs(self._clock_offset() - offset) > _JUMP_SECONDS:
                 # The scheduler sleeps on the old delay; after a jump or a suspend it has to look again.
                 offset = self._clock_offset()
@@ -185,9 +191,11 @@ class Daemon:
         if number is not signal.SIGHUP:
             self._logger.info("stopping", signal=number.name)
             return 128 + number
+        systemd.reloading()
         try:
             return Reload(self._load())
         except ReportsyncError as error:
+            systemd.notify("READY=1")
             self._logger.error("config not reloaded, the old one stays", reason=error.message)
             return None
 
@@ -245,6 +253,10 @@ class Daemon:
         self._alive_at = time.monotonic()
 
     def _tell(self, summary: Summary) -> None:
+        missing = (
+            "no day is missing" if not summary.missing else f"{summary.missing} days are missing"
+        )
+        systemd.notify(f"STATUS=last pass {instant_text(self._world.clock())}: {missing}")
         if summary.trouble is not None:
             self._logger.error(
                 "storage", reason=summary.trouble.message, remedy=summary.trouble.hint

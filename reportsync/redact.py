@@ -10,11 +10,12 @@ _known: set[str] = set()
 _SIGNATURE = re.compile(r"(?i)(signature\W{0,6})[0-9a-z%+/=_-]{8,}")
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@")
 MASK = "***"
+SHORTEST = 4  # characters; to mask shorter secrets would riddle every text
 
 
 def remember_secret(secret: str) -> None:
-    """Have `secret` masked in every text from now on; texts under 4 characters are left alone."""
-    if len(secret) >= 4:
+    """Have `secret` masked in every text from now on; texts under `SHORTEST` are left alone."""
+    if len(secret) >= SHORTEST:
         _known.add(secret)
 
 

@@ -47,8 +47,9 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> structlog.
     handler = _Unbreakable(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
-    # Each wake-up is an event of ours already; the scheduler's own words add nothing below a warning.
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    # What these say below a warning is an event of ours already.
+    for library in ("apscheduler", "alembic"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("reportsync")
     return logger
 

@@ -71,10 +71,10 @@ def _wide_end(file: BinaryIO, at: int, narrow: End) -> tuple[End, int]:
     if at < _LOCATOR.size:
         return narrow, at
     locator = at - _LOCATOR.size
-    signature, _, offset, disks = _LOCATOR.unpack(read_exactly(file, locator, _LOCATOR.size))
+    signature, _, offset, _ = _LOCATOR.unpack(read_exactly(file, locator, _LOCATOR.size))
     if signature != b"PK\x06\x07":
         return narrow, at
-    if offset + _WIDE_END.size > locator or disks > 1:
+    if offset + _WIDE_END.size > locator:
         raise not_whole("its zip64 end record is not where it should be")
     signature, length, disk, first_disk, here, count, directory_length, directory = (
         _WIDE_END.unpack(read_exactly(file, offset, _WIDE_END.size))

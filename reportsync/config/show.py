@@ -11,35 +11,24 @@ from reportsync.settings import Schedule
 
 
 def show_data(loaded: Loaded) -> dict[str, Any]:
-    """Return what `config show --json` prints: the file, how it was found, the effective values.
+    """Return the effective values under the keys of a config file; secrets are masked.
 
-    `config` has the keys of a config file, with the defaults merged into each app; secrets are
-    masked.
+    The defaults are merged into each app, an app's own keys stand before those.
     """
-    return {
-        "version": 1,
-        "path": str(loaded.path),
-        "source": loaded.source,
-        "config": _names_first(loaded.config.model_dump(mode="json")),
-    }
+    config = loaded.config.model_dump(mode="json")
+    config["apps"] = [
+        dict(sorted(app.items(), key=lambda item: item[0] in Schedule.model_fields))
+        for app in config["apps"]
+    ]
+    return config
 
 
 def show(loaded: Loaded) -> str:
     """Return the effective values as a config file, masked, below a line with the file that won."""
-    data = show_data(loaded)
     text = yaml.safe_dump(
-        _escaped(data["config"]), sort_keys=False, allow_unicode=True, default_flow_style=False
+        _escaped(show_data(loaded)), sort_keys=False, allow_unicode=True, default_flow_style=False
     )
     return f"# from {loaded.path} ({loaded.source})\n{text}"
-
-
-def _names_first(config: dict[str, Any]) -> dict[str, Any]:
-    """Put an app's own keys before those that it shares with the defaults."""
-    apps = [
-        dict(sorted(app.items(), key=lambda item: item[0] in Schedule.model_fields))
-        for app in config["apps"]
-    ]
-    return {**config, "apps": apps}
 
 
 def _escaped(value: Any) -> Any:

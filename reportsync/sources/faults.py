@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import ssl
 from collections.abc import Iterator
@@ -110,6 +111,8 @@ def _cause(links: list[BaseException], host: str, read_timeout: timedelta) -> st
                 return f"{host} declared more than one length"
             case WireFault():
                 return f"{host} {link.what}"
+            case OSError() if isinstance(link.errno, int):  # no descriptor left, no route, ...
+                return f"the connection to {host} failed: {os.strerror(link.errno)}"
             case http.client.HTTPException() if str(link).startswith("got more than"):
                 return f"{host} sent too many headers"
             case _:

@@ -206,14 +206,13 @@ def _open_named(folder: int, label: str) -> tuple[int, str]:
             file = os.open(name, flags, 0o600, dir_fd=folder)
             undo.callback(os.close, file)
             undo.callback(_forget_name, name, folder)
-            if _taken_hold(file):
+            if take_hold(file):
                 undo.pop_all()
                 return file, name
 
 
-def _taken_hold(file: int) -> bool:
+def take_hold(file: int) -> bool:
     """Lock a new scratch file; False if a sweep in another process was quicker."""
-    set_mode(file, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -30,7 +30,7 @@ def sweep(folders: Folders, way: Way, margin: int = MARGIN) -> int:
     since = _clean_since(folders, began) - margin
     changed = [Path(year.path) for year in year_folders(folders.root) if _changed(year, since)]
     found = [path for place in (folders.root, *changed) for path in _scratch_files(place)]
-    removed = [_sweep_file(path) for path in found]
+    removed = [sweep_file(path) for path in found]
     if changed and all(removed):
         _note(folders, began)
     return removed.count(True)
@@ -69,7 +69,7 @@ def _scratch_files(place: Path) -> list[Path]:
     ]
 
 
-def _sweep_file(path: Path) -> bool:
+def sweep_file(path: Path) -> bool:
     """Remove one scratch file unless its writer holds its lock; say whether it was removed."""
     with storage_trouble("remove a scratch file from", path.parent):
         try:

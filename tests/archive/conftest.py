@@ -37,7 +37,7 @@ class Part:
     def local(self) -> bytes:
         fields = self._fields() | dict(self.differs)
         head = struct.pack("<4sHHH4xLLLHH", b"PK\x03\x04", self.version, *fields.values())
-        return head + self.name + self._packed() + self.behind
+        return head + self.name + self.packed_bytes() + self.behind
 
     def central(self, start: int) -> bytes:
         *fields, names, _ = self._fields().values()
@@ -49,7 +49,7 @@ class Part:
             + self.extra
         )
 
-    def _packed(self) -> bytes:
+    def packed_bytes(self) -> bytes:
         if self.packed is not None:
             return self.packed
         if self.method != zipfile.ZIP_DEFLATED:
@@ -62,7 +62,7 @@ class Part:
             "flags": self.flags,
             "method": self.method,
             "crc": zlib.crc32(self.plain) if self.crc is None else self.crc,
-            "packed": len(self._packed()),
+            "packed": len(self.packed_bytes()),
             "size": len(self.plain) if self.size is None else self.size,
             "names": len(self.name),
             "extras": 0,

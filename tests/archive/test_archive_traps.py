@@ -145,7 +145,7 @@ def test_fault_16_a_quoted_overlap_bomb_is_refused(ended: Make, part: Any) -> No
     kernel = part(name=b"9", plain=bytes(60_000))
     bodies, entries = kernel.local(), [kernel]
     for number in range(8, -1, -1):
-        quoted = bodies[: len(kernel.local()) - len(kernel._packed())]
+        quoted = bodies[: len(kernel.local()) - len(kernel.packed_bytes())]
         block = struct.pack("<BHH", 0, len(quoted), len(quoted) ^ 0xFFFF)
         packed = block + bodies
         plain = quoted + entries[0].plain
@@ -154,7 +154,7 @@ def test_fault_16_a_quoted_overlap_bomb_is_refused(ended: Make, part: Any) -> No
     directory, start = b"", 0
     for entry in entries:
         directory += entry.central(start)
-        start += len(entry.local()) - len(entry._packed()) + 5
+        start += len(entry.local()) - len(entry.packed_bytes()) + 5
     bomb = bodies + directory + ended(len(entries), len(directory), len(bodies))
     with zipfile.ZipFile(io.BytesIO(bomb)) as archive:
         assert len(archive.infolist()) == 10
@@ -173,23 +173,29 @@ def test_fault_16_a_stream_that_goes_on_after_its_declared_size_is_cut_off(
         assert time.process_time() - before < 0.5
 
 
-def test_fault_16_an_lzma_stream_may_not_ask_for_much_memory(made: Make, part: Any) -> None:
-    greedy = b"\x09\x14\x05\x00" + b"\x5d" + struct.pack("<L", 2**31) + bytes(20)
-    assert_not_whole(made(part(method=14, packed=greedy)), "packed bytes")
-    assert_not_whole(made(part(method=14, packed=greedy[:8])), "packed bytes")
+def lzma_of_zeros(length: int, dictionary: int) -> bytes:
+    """Return `length` zeros packed without an end marker, for a reader with a big `dictionary`."""
+    properties = b"\x5d" + struct.pack("<L", 2**16)
+    finder = lzma.LZMADecompressor(lzma.FORMAT_ALONE)
+    assert finder.decompress(properties + struct.pack("<Q", length) + bytes(999)) == bytes(length)
+    stream = bytes(999 - len(finder.unused_data))
+    return b"\x09\x14\x05\x00\x5d" + struct.pack("<L", dictionary) + stream
 
 
 def test_an_lzma_stream_without_an_end_marker_ends_at_its_declared_size(
     made: Make, part: Any, examined: Examined
 ) -> None:
-    plain, properties = bytes(5000), b"\x5d" + struct.pack("<L", 2**16)
-    finder = lzma.LZMADecompressor(lzma.FORMAT_ALONE)
-    assert finder.decompress(properties + struct.pack("<Q", 5000) + bytes(999)) == plain
-    packed = b"\x09\x14\x05\x00" + properties + bytes(999 - len(finder.unused_data))
+    plain, packed = bytes(5000), lzma_of_zeros(5000, 2**16)
     assert examined(made(part(plain=plain, method=14, packed=packed))).uncompressed == 5000
     assert_not_whole(made(part(plain=plain, method=14, packed=packed + b"\0")), "packed bytes")
     nothing = part(plain=b"", method=14, packed=packed[:9] + bytes(5))
     assert examined(made(nothing)).uncompressed == 0
+
+
+def test_fault_16_an_lzma_stream_may_not_ask_for_much_memory(made: Make, part: Any) -> None:
+    greedy = part(plain=bytes(5000), method=14, packed=lzma_of_zeros(5000, 2**28))
+    assert_not_whole(made(greedy), "packed bytes of member 'push.csv' are damaged")
+    assert_not_whole(made(part(method=14, packed=bytes(8))), "packed bytes")
 
 
 def test_fault_17_a_wrong_crc_is_found_and_kept_as_evidence(made: Make, part: Any) -> None:
@@ -267,12 +273,21 @@ def test_fault_17_a_deflate_stream_that_lost_its_end_is_refused(made: Make, part
     assert_not_whole(data, "packed bytes of member 'push.csv' are damaged")
 
 
-@pytest.mark.parametrize("surplus", [b"\0", bytes(300_000)])
+@pytest.mark.parametrize("surplus", [b"\0", bytes(600_000)])
+@pytest.mark.parametrize("method", [8, 12])
 def test_fault_17_packed_bytes_after_the_end_of_a_stream_are_refused(
-    surplus: bytes, made: Make, part: Any
+    surplus: bytes, method: int, made: Make, part: Any
 ) -> None:
-    whole = part()
-    assert_not_whole(made(part(packed=whole._packed() + surplus)), "packed bytes")
+    whole = bz2.compress(part().plain) if method == 12 else part().packed_bytes()
+    assert_not_whole(made(part(method=method, packed=whole + surplus)), "packed bytes")
+
+
+def test_fault_17_a_damaged_length_in_the_directory_is_not_taken_for_a_bomb(
+    made: Make, part: Any
+) -> None:
+    data = bytearray(made(part(), part(name=b"b")))
+    data[data.index(b"PK\1\2") + 22] = 1  # 65,536 packed bytes more
+    assert_not_whole(bytes(data), "do not agree")
 
 
 def test_fault_17_a_member_with_too_few_bytes_is_refused(made: Make, part: Any) -> None:

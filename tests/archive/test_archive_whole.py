@@ -162,15 +162,25 @@ def test_wide_sizes_and_a_wide_end_record_are_read(examined: Examined) -> None:
     with pytest.raises(ArchiveRefused, match="65536 members"):
         examined(data)
     assert examine(stream, len(data), limits=Limits(members=65_536)).members == 65_536
-    for offset in (4, 24, 32, 40, 48):  # of the wide record: its length, counts, length and start
+    wide, narrow = data.rindex(b"PK\x06\x06"), len(data) - 22
+    # The wide record's length, disks, counts, length and start; then those of the narrow one.
+    places = [wide + at for at in (4, 16, 20, 24, 32, 40, 48)] + [narrow + at for at in (8, 12, 16)]
+    for place in places:
         damaged = bytearray(data)
-        damaged[data.rindex(b"PK\x06\x06") + offset] ^= 1
+        damaged[place] ^= 1
         with pytest.raises(TransientFault):
             examined(bytes(damaged))
     damaged = bytearray(data)
     damaged[data.rindex(b"PK\x06\x07") + 15] = 0xFF
     with pytest.raises(TransientFault, match="zip64 end record is not where"):
         examined(bytes(damaged))
+
+
+def test_a_stream_whose_end_falls_near_that_of_a_piece_is_read_to_its_end(
+    made: Make, part: Any, examined: Examined
+) -> None:
+    for length in range(2**20 - 3, 2**20 + 300, 3):
+        assert examined(made(part(plain=bytes(length)))).uncompressed == length
 
 
 def test_an_unbuffered_file_is_read_as_well_as_a_buffered_one(tmp_path: Path, zipped: Make) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,15 @@ def test_a_file_in_another_encoding_is_told_with_its_line(write: Write) -> None:
 
 def test_a_file_with_a_byte_order_mark_loads(write: Write) -> None:
     assert load(write(b"\xef\xbb\xbf" + APP.encode()), ENVIRON).config.apps[0].name == "shop-de"
+
+
+def test_a_pipe_is_a_config_file_that_only_its_reader_sees() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "w") as file:
+        file.write(APP.replace("${env:SHOP_DE_KEY}", "literal-key-in-a-pipe"))
+        file.close()
+        loaded = load(Path(f"/dev/fd/{reading}"), {})
+    assert loaded.config.apps[0].secret_key[0].get_secret_value() == "literal-key-in-a-pipe"
 
 
 def test_a_huge_file_is_refused(tmp_path: Path) -> None:

@@ -72,8 +72,9 @@ def test_a_base_url_overrides_the_data_center_and_may_carry_a_path(load_text: Lo
 
 def test_an_empty_value_is_none_where_a_value_is_optional(load_text: LoadText) -> None:
     config = load_text(
-        APP
-        + "    until:\n    base_url: ~\nhttp:\n  proxy: null\n  ca_file: ${env:NOT_SET:-}\n"
+        APP.replace("data_center: 01", "data_center: null")
+        + "    until:\n    base_url: https://api-01.moengage.com\n"
+        + "http:\n  proxy: null\n  ca_file: ${env:NOT_SET:-}\n"
         + "hooks:\nnotify:\n  healthchecks:\ndefaults:\n"
     ).config
     assert config.apps[0].until is None
@@ -215,7 +216,7 @@ def test_the_error_names_the_first_problem_and_the_command_that_lists_all(write:
     [
         ("", "1:1: apps: is missing"),
         ("# nothing\n", "1:1: apps: is missing"),
-        ("apps:\n", "1:6: apps: must not be empty; leave the key out for its default"),
+        ("apps:\n", "1:6: apps: must not be empty"),
         ("apps: []\n", "1:7: apps: must not be empty"),
         ("apps: shop\n", "1:7: apps: must be a list"),
         ("apps: {shop: 1}\n", "1:7: apps: must be a list"),
@@ -225,6 +226,10 @@ def test_the_error_names_the_first_problem_and_the_command_that_lists_all(write:
         (APP + "http: [1]\n", "7:7: http: must be a block of keys"),
         (APP + "    until: [1]\n", "7:12: apps.shop-de.until: must be a single value"),
         (APP + "    buffer:\n", "7:12: apps.shop-de.buffer: must not be empty; leave the key out"),
+        (APP + "    base_url: []\n", "7:15: apps.shop-de.base_url: must be a single value"),
+        (APP.replace(" shop-de", ""), "2:10: apps[0].name: must not be empty"),
+        (APP + "daemon: {interval: 0s}\n", "7:20: daemon.interval: must be 1s at least"),
+        (APP + "http: {rate: [1]}\n", "7:14: http.rate: must be a single value"),
         (APP + "hooks: {arrival: ''}\n", "7:18: hooks.arrival: must not be empty"),
         (APP + "    zone: UTC\n", "7:5: apps.shop-de.zone: is unknown here; did you mean timezone"),
         (
@@ -272,6 +277,13 @@ def test_the_same_reports_under_two_names_are_a_warning(
     assert load_text(APP + second).warnings == (
         f"{tmp_path}/config.yaml:8:13: apps.again.app_id: "
         "has the same reports as shop-de: same app_id, same address",
+    )
+
+
+def test_a_secret_too_short_to_be_masked_is_a_warning(load_text: LoadText, tmp_path: Path) -> None:
+    assert load_text(APP, {"SHOP_DE_KEY": "abc"}).warnings == (
+        f"{tmp_path}/config.yaml:4:17: apps.shop-de.secret_key: "
+        "is too short to be masked in logs (under 4 characters)",
     )
 
 

@@ -19,7 +19,7 @@ from reportsync.stop import Stop
 
 DAY = date(2026, 3, 2)
 KEY = "sandbox-key-no-secret"
-PATIENCE = {
+PATIENCE: dict[str, Any] = {
     "rate": 0.0,
     "connect_timeout": timedelta(seconds=2),
     "read_timeout": timedelta(seconds=2),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import os
 import re
+import resource
 import socket
 import threading
+import time
 import tracemalloc
 import zlib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -196,6 +201,12 @@ def test_fault_02_no_route_is_transient(client: MakeClient) -> None:
         client(connect_timeout=timedelta(milliseconds=80)).fetch(app_at("https://255.255.255.255"))
 
 
+def fds():
+    out={}
+    for n in range(80):
+        try: out[n]=os.readlink(f'/proc/self/fd/{n}')
+        except OSError: pass
+    return out
 NOW = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)
 PAUSES = [
     (["Retry-After: 7"], 7),
@@ -253,6 +264,61 @@ def test_fault_11_a_long_pause_of_the_host_costs_no_request(
     assert timedelta(seconds=298) < (caught.value.retry_after or timedelta(0)) <= timedelta(300)
     asking.source.await_turn(app_at("http://127.0.0.1:1"))  # another host: at once
     assert len(server.heads) == 1
+
+
+def test_fault_11_a_short_pause_is_waited_for_even_by_who_waits_for_a_turn(
+    serve: Serve, client: MakeClient
+) -> None:
+    reset = f"x-ratelimit-reset: {int(NOW.timestamp()) + 1}"
+    server = serve(says(answer("429 Too Many Requests", b"", reset)))
+    asking = client(clock=lambda: NOW + timedelta(seconds=0.6), rate=5.0)
+    app, turns = app_at(server), list[float]()
+
+    def wait_for_turn() -> None:
+        asking.source.await_turn(app)
+        turns.append(time.monotonic())
+
+    wait_for_turn()
+    waiting = threading.Thread(target=wait_for_turn)
+    waiting.start()
+    with pytest.raises(TransientFault) as caught:
+        asking.fetch(app)
+    refused = time.monotonic()
+    waiting.join()
+    assert caught.value.retry_after == timedelta(seconds=0.4)
+    assert 0.38 < turns[1] - refused < 1.0
+
+
+def test_fault_22_running_out_of_descriptors_is_said_plainly(
+    serve: Serve, client: MakeClient
+) -> None:
+    server, other = serve(keeps(answer("200 OK", ZIP))), serve(says(b""))
+    asking = client()
+    asking.fetch(app_at(server))
+    with no_descriptor_left():
+        for place in (other, server):  # a new connection and a kept one
+            with pytest.raises(TransientFault, match="Too many open files"):
+                asking.fetch(app_at(place))
+
+
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Take every descriptor that is free, under a limit that leaves few of them."""
+    limits, taken = resource.getrlimit(resource.RLIMIT_NOFILE), [os.dup(0)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 8, limits[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        before = fds()
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        after = fds()
+        os.write(os.open('/tmp/dbg.txt', os.O_CREAT|os.O_WRONLY|os.O_APPEND), repr((taken, [(k, v, after.get(k)) for k, v in before.items() if after.get(k) != v], [t.name for t in threading.enumerate()])).encode()+b"\n")
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 def test_fault_12_one_slow_app_leaves_the_others_alone(serve: Serve, client: MakeClient) -> None:

@@ -73,7 +73,13 @@ def test_no_fault_shows_the_key_or_the_signature(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1", "https://127.0.0.1:1", "https://nowhere.invalid"]
+    "url",
+    [
+        "http://127.0.0.1:1",
+        "https://127.0.0.1:1",
+        "https://nowhere.invalid",
+        "http://localhost:99999",
+    ],
 )
 def test_no_failed_connection_shows_the_key_or_the_signature(
     url: str, client: MakeClient, everything: pytest.LogCaptureFixture

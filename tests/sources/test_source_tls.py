@@ -188,6 +188,19 @@ def test_a_stop_cuts_a_download_within_tls(
         asking.fetch(app_at(serve(script, tls=trusted)))
 
 
+def test_a_proxy_behind_tls_is_verified_like_any_host(
+    authority: Authority, trusted: ssl.SSLContext, serve: Serve, client: MakeClient
+) -> None:
+    proxy = serve(lambda talk: talk.say(answer("502 Bad Gateway")), tls=trusted)
+    app = app_at("https://reports.example")
+    with pytest.raises(AppRefused, match="issuer of its certificate is not known"):
+        client(proxy=proxy.url).fetch(app)
+    assert proxy.heads == []
+    with pytest.raises(TransientFault, match="the proxy answered 502"):
+        client(proxy=proxy.url, ca_file=authority.file).fetch(app)
+    assert proxy.heads[0].startswith("CONNECT reports.example:443 ")
+
+
 def test_the_environment_cannot_switch_verification_off(
     trusted: ssl.SSLContext, serve: Serve, client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -289,6 +290,26 @@ def test_of_many_threads_that_keep_one_name_exactly_one_wins(store: Store, repor
         won = list(pool.map(attempt, range(24)))
     assert won.count(True) == 1
     assert store.path(report).read_bytes() == b"%d" % won.index(True)
+
+
+def test_a_rename_waits_for_whoever_is_naming_in_the_folder_and_then_looks(
+    root: Path, report: Report
+) -> None:
+    store = Store(root, 0, way=Way.RENAMED)
+    store.open(None)
+    path = store.path(report)
+    with store.scratch(report) as scratch, ThreadPoolExecutor(1) as pool:
+        scratch.write(b"late")
+        folder = os.open(path.parent, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        late = pool.submit(store.keep, scratch, report, 1)
+        with pytest.raises(TimeoutError):
+            late.result(timeout=0.1)
+        path.write_bytes(b"early")
+        os.close(folder)
+        with pytest.raises(NameTaken):
+            late.result(timeout=10)
+    assert path.read_bytes() == b"early"
 
 
 def test_of_two_processes_that_keep_the_same_names_exactly_one_wins_each(

@@ -17,8 +17,8 @@ from reportsync.model import Report
 from reportsync.store import Store, Way
 from reportsync.store.folders import Folders
 from reportsync.store.names import archive_name, parse_archive_name
-from reportsync.store.scratch import open_unnamed
-from reportsync.store.sweep import sweep
+from reportsync.store.scratch import open_unnamed, take_hold
+from reportsync.store.sweep import sweep, sweep_file
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 TOKEN = "0123456789abcdef"
@@ -238,6 +238,7 @@ def test_fault_29_a_scratch_file_without_permissions_is_swept_by_its_owner_only(
     root = open_folder
     plant(root, foreign)[0].chmod(0o600)
     code = f"""
+store.open(None)
 mine = root / "{name}"
 mine.touch()
 mine.chmod(0)
@@ -249,9 +250,14 @@ print(store.sweep(), mine.exists(), (root / "{foreign}").exists())
         assert run(become_nobody + code, root).stdout == "2 False False\n"
 
 
-def test_a_scratch_file_that_is_swept_under_our_hands_is_no_fault(store: Store, root: Path) -> None:
-    (part,) = plant(root, f".reportsync.{TOKEN}.part")
-    with part.open() as sweeper:
+def test_a_new_scratch_file_that_a_sweep_has_got_hold_of_first_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "part"
+    with path.open("wb") as writer, path.open("rb") as sweeper:
         fcntl.flock(sweeper, fcntl.LOCK_SH)
-        assert store.sweep() == 1
-    assert store.sweep() == 0
+        assert not take_hold(writer.fileno())
+        fcntl.flock(sweeper, fcntl.LOCK_UN)
+        assert take_hold(writer.fileno())
+    with path.open("wb") as writer:
+        assert sweep_file(path) is True
+        assert not take_hold(writer.fileno())
+    assert sweep_file(path) is False
