@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -26,7 +27,7 @@ from reportsync.model import Archive, Attempt, Clock, Outcome, Report
 from reportsync.settings import App, Http
 from reportsync.sources import Received, Source
 from reportsync.stop import Stop
-from reportsync.store import NameTaken, Scratch, Store
+from reportsync.store import NameTaken, Scratch, Store, storage_trouble
 
 LEASE_MARGIN = timedelta(seconds=60)
 """What a lease is longer than the deadline of a download: time to verify, keep and record."""
@@ -235,15 +236,15 @@ class _Work:
             return self._keep(scratch, members, received)
 
     def _examined(self, scratch: Scratch) -> int:
+        path = self._tools.store.path(self._report)
         try:
-            contents = examine(
-                scratch.reader(), scratch.size, check_stop=self._tools.stop.check_cut
-            )
+            with scratch.reader() as file, storage_trouble("read what came for", path):
+                check = self._tools.stop.check_cut
+                return examine(file, scratch.size, check_stop=check).members
         except AttemptFailed as error:
             if error.evidence:
                 self._tools.store.quarantine(self._report, scratch, error.message)
             raise
-        return contents.members
 
     def _keep(self, scratch: Scratch, members: int, received: Received) -> Collected:
         versions = self._tools.ledger.read(queries.versions_of, self._report)
@@ -353,16 +354,22 @@ def outcome_of(error: AttemptFailed) -> Outcome:
 def inspect(store: Store, report: Report, version: int, stop: Stop) -> Archive | None:
     """Return the archive that lies under a final name if it is whole; else move it to quarantine.
 
-    Raises `StorageError` when the file cannot be read and FileNotFoundError when it is gone.
+    None as well if it is gone. Promises that the archive is durable. Raises `StorageError` when it
+    cannot be read or moved, and `Stopped`.
     """
-    with store.open_archive(report, version) as file:
-        size = file.seek(0, 2)
-        file.seek(0)
-        try:
+    path = store.path(report, version)
+    try:
+        with store.open_archive(report, version) as file, storage_trouble("read", path):
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
             contents = examine(file, size, check_stop=stop.check_cut)
-        except AttemptFailed as error:
-            store.quarantine(report, store.path(report, version), error.message)
-            return None
-    store.make_durable([store.path(report, version)])
-    size, sha256 = store.digest(report, version, stop.check_cut)
+            # Somebody else put it there, and may not have waited for the disk.
+            os.fsync(file.fileno())
+        size, sha256 = store.digest(report, version, stop.check_cut)
+    except FileNotFoundError:
+        return None
+    except AttemptFailed as error:
+        store.quarantine(report, path, error.message)
+        return None
+    store.make_durable([path])
     return Archive(report, version, size, sha256, contents.members)

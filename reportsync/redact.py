@@ -6,11 +6,36 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_known: set[str] = set()
-_SIGNATURE = re.compile(r"(?i)(signature\W{0,6})[0-9a-z%+/=_-]{8,}")
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@")
 MASK = "***"
 SHORTEST = 4  # characters; to mask shorter secrets would riddle every text
+
+_SIGNATURE = re.compile(r"(?i)(signature\W{0,6})[0-9a-z%+/=_-]{8,}")
+_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@")
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_MARGIN = 4096  # longer than any secret, so that none is cut before it is masked
+
+
+class _Known:
+    """The secrets of this process, and the expression that finds them, the longest first."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, secret: str) -> None:
+        self._secrets.add(secret)
+        self._pattern = None
+
+    def mask(self, text: str) -> str:
+        if not self._secrets:
+            return text
+        if self._pattern is None:
+            longest_first = sorted(self._secrets, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        return self._pattern.sub(MASK, text)
+
+
+_known = _Known()
 
 
 def remember_secret(secret: str) -> None:
@@ -21,9 +46,7 @@ def remember_secret(secret: str) -> None:
 
 def mask(text: str) -> str:
     """Return `text` without known secrets, signatures and passwords in URLs."""
-    for secret in sorted(_known, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    text = _SIGNATURE.sub(rf"\g<1>{MASK}", text)
+    text = _SIGNATURE.sub(rf"\g<1>{MASK}", _known.mask(text))
     return _USERINFO.sub(rf"\g<1>{MASK}@", text)
 
 
@@ -34,10 +57,8 @@ def clean(text: str, limit: int = 300) -> str:
     blanks one, and what is longer than `limit` characters is cut with an ellipsis. HTML is not
     escaped here: the page does that.
     """
-    text = mask(text[: limit * 20])
-    text = "".join(
-        " " if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} else char
-        for char in text
-    )
-    text = " ".join(text.split())
+    text = mask(text[: limit * 20 + _MARGIN])[: limit * 20]
+    visible = (" " if unicodedata.category(char) in _INVISIBLE else char for char in text)
+    # Once more: a secret may have been hidden from the first look by characters that are gone now.
+    text = mask(" ".join("".join(visible).split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"

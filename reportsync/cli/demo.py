@@ -57,12 +57,12 @@ def demo(context: Context, days: int, serve: bool) -> int:
             config = load(path).config
             with open_world(config, stop) as world:
                 code = _story(context, stage, config, world)
-            if world.stop.requested:
-                return code
+            if stop.requested:
+                return stop.code
             _farewell(context, path, serve)
             while serve and not stop.wait(3600):
                 pass
-            return code
+            return stop.code or code
 
     return supervised(work)
 

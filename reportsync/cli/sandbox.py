@@ -58,6 +58,6 @@ def sandbox(context: Context, port: int, apps_file: Path | None, spec: str) -> i
             say(f"listening on {running.url}; Ctrl-C ends it")
             while not stop.wait(3600):
                 pass
-        return 0
+        return stop.code
 
     return supervised(work)

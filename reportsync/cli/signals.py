@@ -39,8 +39,9 @@ def supervised(work: Callable[[Stop], int]) -> int:
     """Run `work(stop)` in a thread and return its exit code.
 
     The first SIGINT or SIGTERM asks it to stop in order, a second one ends the process at once, which is
-    safe at any point. After a signal the exit code is 130 or 143. Handlers are not used: the signals are
-    blocked and waited for, which also works as PID 1.
+    safe at any point. The exit code is then 130 or 143: work that returns although it was stopped has to
+    return `stop.code`, so that its last words and the exit code agree whenever the signal came. Handlers
+    are not used: the signals are blocked and waited for, which also works as PID 1.
     """
     stop = Stop()
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, _FINISHED})
@@ -57,6 +58,8 @@ def supervised(work: Callable[[Stop], int]) -> int:
         )
         stop.request(code=128 + number)
     thread.join()
-    if thread.error is not None and not (stop.code and isinstance(thread.error, Stopped)):
+    if stop.code and isinstance(thread.error, Stopped):
+        return stop.code
+    if thread.error is not None:
         raise thread.error
-    return stop.code or thread.code
+    return thread.code

@@ -104,6 +104,12 @@ class Lanes:
                 self._learn(lane, ended)
             self._changed.notify_all()
 
+    def bar(self, app: str) -> None:
+        """Hand out nothing more of `app`."""
+        with self._changed:
+            self._lane(app).barred = True
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Hand out nothing more."""
         with self._changed:

@@ -23,6 +23,7 @@ from reportsync.service.lanes import Lanes, Turn
 from reportsync.service.sums import back_up, write_sums
 from reportsync.service.world import World, coverages
 from reportsync.settings import App
+from reportsync.store import Obstructed
 from reportsync.verdict import Findings, exit_code
 
 BEAT_SECONDS = 15.0
@@ -50,16 +51,22 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a pass ended; `missing` counts what is still missing of the days asked for."""
+    """How a pass ended.
 
-    asked: int
-    stored: int
-    adopted: int
-    missing: int
-    rejected: int
-    seconds: float
-    exit: int
+    `missing` counts what is still missing of the days asked for; None if the ledger could not tell.
+    `stored` includes the `versions`.
+    """
+
+    asked: int = 0
+    stored: int = 0
+    adopted: int = 0
+    missing: int | None = None
+    rejected: int = 0
+    seconds: float = 0.0
+    exit: int = 0
     coverages: tuple[Coverage, ...] = ()
+    versions: int = 0
+    unchanged: int = 0
     flagged: int = 0
     stopped: bool = False
     trouble: StorageError | None = None
@@ -195,6 +202,8 @@ class _Pass:
             except Exception as error:
                 # Handed to the pass's own thread, which knows what each kind means.
                 self._ended.put(error)
+                if isinstance(error, Obstructed):
+                    self._lanes.bar(turn.report.app)
             finally:
                 self._lanes.done(turn, ended)
         self._ended.put(None)
@@ -234,7 +243,10 @@ class _Pass:
         self._listener.ended(ended)
 
     def _failed(self, error: BaseException) -> None:
-        if isinstance(error, StorageError):
+        if isinstance(error, Obstructed):
+            # Something lies in the way of one app; the others are none the worse for it.
+            self._tally.trouble = self._tally.trouble or error
+        elif isinstance(error, StorageError):
             # Every other report would meet the same disk: what is under way ends, nothing new begins.
             self._tally.trouble = self._tally.trouble or error
             self._lanes.close()
@@ -273,7 +285,7 @@ class _Pass:
 
     def _wind_up(self, began: float) -> Summary:
         """Bring derived files up to date and say how it ended; the ledger may be what has failed."""
-        covered: list[Coverage] = []
+        covered: list[Coverage] | None = None
         try:
             write_sums(self._world)
             back_up(self._world)
@@ -296,12 +308,15 @@ class _Pass:
             summary = self._summary(covered, time.monotonic() - began)
         return summary
 
-    def _summary(self, covered: Sequence[Coverage], seconds: float) -> Summary:
-        outcomes = self._tally.outcomes
+    def _missing(self, covered: Sequence[Coverage]) -> int:
         wants, now = self._order.ask.wants, self._world.clock()
-        missing = sum(wants(one.app, row.day, now) for one in covered for row in one.missing)
+        return sum(wants(one.app, row.day, now) for one in covered for row in one.missing)
+
+    def _summary(self, covered: Sequence[Coverage] | None, seconds: float) -> Summary:
+        outcomes = self._tally.outcomes
+        missing = None if covered is None else self._missing(covered)
         found = Findings(
-            missing=missing > 0,
+            missing=bool(missing),
             rejected=self._tally.key_refused,
             storage=self._tally.trouble is not None or self._tally.too_large,
             bug=self._tally.bug is not None,
@@ -314,7 +329,9 @@ class _Pass:
             rejected=outcomes[Outcome.REJECTED],
             seconds=seconds,
             exit=self._world.stop.code or exit_code(found),
-            coverages=tuple(covered),
+            coverages=tuple(covered or ()),
+            versions=outcomes[Outcome.VERSION],
+            unchanged=outcomes[Outcome.UNCHANGED],
             flagged=self._tally.flagged,
             stopped=self._world.stop.requested,
             trouble=self._tally.trouble,

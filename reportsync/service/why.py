@@ -10,6 +10,7 @@ from reportsync.known import NEVER_ASKED, Missing, may_ask_from
 from reportsync.ledger import Ledger, queries
 from reportsync.ledger.queries import HeldArchive, ReportRow
 from reportsync.model import Attempt, Outcome, Report, Waiver, instant_text
+from reportsync.notation import duration_text
 from reportsync.settings import App
 
 
@@ -52,7 +53,7 @@ def _state(
         return "not expected", f"it lies after the app's last day, until: {app.until}"
     last = due_through(app, now)
     if last is None or day > last:
-        time = f"{app.report_time:%H:%M} {app.timezone} on the next day, and the buffer of {app.buffer}"
+        time = f"{app.report_time:%H:%M} {app.timezone} on the next day, and a buffer of {duration_text(app.buffer)}"
         return "not due", f"the report is due after {time}"
     if waivers:
         return "waived", f"{waivers[-1].author} waived it: {waivers[-1].reason}"

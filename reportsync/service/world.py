@@ -23,7 +23,6 @@ from reportsync.ledger import (
 from reportsync.model import Clock, system_clock
 from reportsync.settings import App, Config
 from reportsync.sources import Source
-from reportsync.sources.daily import DailySource
 from reportsync.stop import Stop
 from reportsync.store import Store
 
@@ -52,6 +51,8 @@ def open_world(
 
     Raises `StorageError` if the folder or the ledger cannot be used.
     """
+    from reportsync.sources.daily import DailySource  # heavy, and not needed by those who look
+
     store = Store(config.storage.archive, config.storage.min_free)
     with open_ledger(config, store) as ledger:
         remembered = ledger.read(queries.archive_id)

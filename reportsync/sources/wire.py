@@ -190,6 +190,13 @@ class Adapter(HTTPAdapter):
         response.request, response.raw, response.status_code = req, resp, resp.status
         return response
 
+    def close(self) -> None:
+        """Close every kept connection now; urllib3 alone would leave that to the garbage collector."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118  # not a dict: cannot be iterated
+                manager.pools[key].close()
+        super().close()
+
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
             path = str(self._ca_file or DEFAULT_CA_BUNDLE_PATH)

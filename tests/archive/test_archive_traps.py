@@ -8,7 +8,6 @@ import lzma
 import random
 import struct
 import subprocess
-import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -29,6 +28,19 @@ def verdict(data: bytes, limits: Limits = LIMITS) -> AttemptFailed:
     with pytest.raises((TransientFault, ArchiveRefused)) as caught:
         examine(io.BytesIO(data), len(data), limits=limits)
     return caught.value
+
+
+def pieces_read(data: bytes) -> int:
+    """Return how many pieces of a zip of one member are unpacked before it is turned away."""
+    calls = 0
+
+    def check_stop() -> None:
+        nonlocal calls
+        calls += 1
+
+    with pytest.raises(AttemptFailed):
+        examine(io.BytesIO(data), len(data), check_stop=check_stop)
+    return calls - 1  # one is for the member's place
 
 
 def assert_refused(data: bytes, reason: str) -> None:
@@ -99,9 +111,8 @@ def test_fault_16_a_symbolic_link_is_refused(made: Make, part: Any, examined: Ex
 
 def test_fault_16_a_bomb_is_refused_before_it_is_unpacked(made: Make, part: Any) -> None:
     bomb = made(part(plain=bytes(32 * 2**20)))
-    before = time.process_time()
     assert_refused(bomb, f"it is a bomb: {len(bomb)} bytes that unpack to 33554432")
-    assert time.process_time() - before < 0.02
+    assert pieces_read(bomb) == 0
 
 
 def test_fault_16_a_bomb_in_many_small_members_is_refused(made: Make, part: Any) -> None:
@@ -168,9 +179,8 @@ def test_fault_16_a_stream_that_goes_on_after_its_declared_size_is_cut_off(
     short = zlib.crc32(bytes(100))
     for method, packed in [(8, None), (12, bz2.compress(plain))]:
         lying = made(part(plain=plain, packed=packed, method=method, size=100, crc=short))
-        before = time.process_time()
         assert_not_whole(lying, "member 'push.csv' is longer than its 100 bytes")
-        assert time.process_time() - before < 0.5
+        assert pieces_read(lying) == 1
 
 
 def lzma_of_zeros(length: int, dictionary: int) -> bytes:

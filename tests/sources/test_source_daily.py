@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import threading
 import time
 from datetime import UTC, date, datetime
@@ -132,6 +133,29 @@ def test_a_connection_goes_on_after_an_answer_that_was_read_to_its_end(
     assert server.connections == 1
     asking.fetch(app_at(server))  # the long refusal was not read to its end
     assert server.connections == 2
+
+
+def test_closing_the_source_closes_its_connections_at_once(
+    serve: Serve, client: MakeClient
+) -> None:
+    ended = threading.Event()
+    server = serve(WHOLE)
+
+    def script(talk: Talk) -> None:
+        talk.say(answer("200 OK", ZIP))
+        talk.hang()
+        ended.set()
+
+    server.script = script
+    asking = client()
+    asking.fetch(app_at(server))
+    gc.disable()
+    try:
+        assert not ended.wait(0.05)
+        asking.source.close()
+        assert ended.wait(5)
+    finally:
+        gc.enable()
 
 
 def test_many_threads_share_the_source(serve: Serve, client: MakeClient) -> None:

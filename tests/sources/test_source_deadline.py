@@ -62,7 +62,7 @@ def test_fault_05_wasted_time_ends_at_the_deadline(
     began = time.monotonic()
     with pytest.raises(TransientFault, match="did not finish within the deadline") as caught:
         client(deadline=SOON).fetch(app_at(server))
-    assert 0.14 < time.monotonic() - began < 1.0
+    assert 0.14 < time.monotonic() - began < 1.9
     assert "http.deadline" in (caught.value.hint or "")
 
 
@@ -76,7 +76,7 @@ def test_a_stop_cuts_what_is_under_way_after_its_grace(
     began = time.monotonic()
     with pytest.raises(Stopped):
         asking.fetch(app_at(server))
-    assert 0.09 < time.monotonic() - began < 1.0
+    assert 0.09 < time.monotonic() - began < 1.9
     timer.join()
 
 
@@ -109,7 +109,7 @@ def test_fault_05_a_hanging_connect_ends_at_the_deadline(client: MakeClient) -> 
 def test_a_stop_cuts_a_hanging_connect(client: MakeClient) -> None:
     asking = client(connect_timeout=timedelta(seconds=20), deadline=timedelta(seconds=20))
     with full_listener() as url:
-        assert seconds_to_stop(asking, lambda: asking.fetch(app_at(url))) < 1.0
+        assert seconds_to_stop(asking, lambda: asking.fetch(app_at(url))) < 1.9
 
 
 def test_a_stop_cuts_a_silent_dns(client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_a_stop_cuts_a_silent_dns(client: MakeClient, monkeypatch: pytest.Monkey
     monkeypatch.setattr(socket, "getaddrinfo", no_answer)
     asking = client()
     app = app_at("https://stop.example")
-    assert seconds_to_stop(asking, lambda: asking.fetch(app)) < 1.0
+    assert seconds_to_stop(asking, lambda: asking.fetch(app)) < 1.9
     silent.set()
 
 
@@ -153,7 +153,7 @@ def test_a_download_may_end_within_the_grace_of_a_stop(serve: Serve, client: Mak
 def test_waiting_for_a_turn_ends_at_once_with_a_stop(client: MakeClient) -> None:
     asking, app = client(rate=0.02), app_at("http://127.0.0.1:1")
     asking.source.await_turn(app)
-    assert seconds_to_stop(asking, lambda: asking.source.await_turn(app)) < 1.0
+    assert seconds_to_stop(asking, lambda: asking.source.await_turn(app)) < 1.9
 
 
 def test_a_watch_that_ended_in_time_is_not_cut_later() -> None:
