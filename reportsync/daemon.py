@@ -19,7 +19,7 @@ from apscheduler.triggers.date import DateTrigger
 from reportsync.announce import systemd
 from reportsync.calendar import next_due
 from reportsync.collect import Collected
-from reportsync.errors import ReportsyncError
+from reportsync.errors import LedgerError, ReportsyncError
 from reportsync.known import Coverage
 from reportsync.model import HAVE, Outcome, instant_text
 from reportsync.plan import Ask
@@ -35,6 +35,7 @@ KIND = "run"
 AT_MOST_EVERY = timedelta(seconds=1)
 _LOOK_SECONDS = 1.0
 _JUMP_SECONDS = 5.0
+_OVERDUE_SECONDS = 60.0
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Logger = structlog.stdlib.BoundLogger
@@ -67,9 +68,10 @@ def silence_allowed(http: Http) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """The daemon ended in order to go on with another config."""
+    """The daemon ended in order to begin anew, with another config or a reopened ledger."""
 
     config: Config
+    why: str
 
 
 class _Told(Listener):
@@ -121,7 +123,7 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
         if not isinstance(ended, Reload):
             return ended
         config = ended.config
-        logger.info("config reloaded", apps=len(config.apps))
+        logger.info(ended.why, apps=len(config.apps))
 
 
 class Daemon:
@@ -144,6 +146,9 @@ class Daemon:
         self._alive_at = time.monotonic()
         self._next_at: datetime = world.clock()
         self._failed: BaseException | None = None
+        self._opened_at = time.monotonic()
+        self._reopen_at = float("inf")
+        self._overdue_looks = 0
 
     def run(self) -> int | Reload:
         """Serve until a signal ends it or it cannot go on; return the exit code or the new config."""
@@ -176,16 +181,19 @@ class Daemon:
                 ended = self._on_signal(signal.Signals(caught.si_signo))
                 if ended is not None:
                     return ended
+            if abs(self._clock_offset() - offset) > _JUMP_SECONDS:
+                # The scheduler sleeps on the old delay; after a jump or a suspend it has to look again.
+                offset = self._clock_offset()
+                self._logger.warning("the clock has jumped; looking again")
+                self._alarm(self._world.clock())
             wrong = self._what_is_wrong()
             if wrong is not None:
                 self._logger.error("giving up, for the supervisor to start anew", reason=wrong)
                 return BUG
             # Only here, after all was found well: a supervisor's watchdog sees what this one sees.
             systemd.notify("WATCHDOG=1")
-            if abs(self._clock_offset() - offset) > _JUMP_SECONDS:
-                # The scheduler sleeps on the old delay; after a jump or a suspend it has to look again.
-                offset = self._clock_offset()
-                self._alarm(self._world.clock())
+            if time.monotonic() >= self._reopen_at:
+                return Reload(self._world.config, "ledger reopened")
 
     def _on_signal(self, number: signal.Signals) -> int | Reload | None:
         if number is not signal.SIGHUP:
@@ -193,7 +201,7 @@ class Daemon:
             return 128 + number
         systemd.reloading()
         try:
-            return Reload(self._load())
+            return Reload(self._load(), "config reloaded")
         except ReportsyncError as error:
             systemd.notify("READY=1")
             self._logger.error("config not reloaded, the old one stays", reason=error.message)
@@ -208,10 +216,19 @@ class Daemon:
         silent = time.monotonic() - self._alive_at
         if not self._idle.is_set() and silent > silence_allowed(self._world.config.http):
             return f"a pass has been silent for {silent:.0f} s"
-        late = self._world.clock() - self._next_at
-        if self._idle.is_set() and late > self._settings.interval + timedelta(minutes=1):
+        if self._is_overdue():
             return f"no pass has begun although one was due at {instant_text(self._next_at)}"
         return None
+
+    def _is_overdue(self) -> bool:
+        """Say whether a pass has failed to begin for a minute of looking.
+
+        Looks are counted and not time: a process that was stopped or suspended comes back late, and is
+        given the time to begin.
+        """
+        late = self._idle.is_set() and self._world.clock() > self._next_at + AT_MOST_EVERY
+        self._overdue_looks = self._overdue_looks + 1 if late else 0
+        return self._overdue_looks * _LOOK_SECONDS > _OVERDUE_SECONDS
 
     def _clock_offset(self) -> float:
         return self._world.clock().timestamp() - time.monotonic()
@@ -230,12 +247,22 @@ class Daemon:
         try:
             summary = run_pass(self._world, self._order(), _Told(self._logger, self._alive))
             self._tell(summary)
+            if isinstance(summary.trouble, LedgerError):
+                self._plan_reopening()
             now = self._world.clock()
             self._alarm(next_wake(summary.coverages, now, self._settings.interval))
         except BaseException as error:
             self._failed = error
         finally:
             self._idle.set()
+
+    def _plan_reopening(self) -> None:
+        """Begin anew with a fresh look at the ledger: the open one may be deleted, replaced or mended.
+
+        At once if this was not tried within the last interval, so that a lasting fault makes no storm.
+        """
+        interval = self._settings.interval.total_seconds()
+        self._reopen_at = max(time.monotonic(), self._opened_at + interval)
 
     def _order(self) -> Order:
         config = self._world.config
@@ -253,9 +280,12 @@ class Daemon:
         self._alive_at = time.monotonic()
 
     def _tell(self, summary: Summary) -> None:
-        missing = (
-            "no day is missing" if not summary.missing else f"{summary.missing} days are missing"
-        )
+        if summary.missing is None:
+            missing = "ended by a storage fault"
+        else:
+            missing = (
+                f"{summary.missing or 'no'} day{'s are' if summary.missing > 1 else ' is'} missing"
+            )
         systemd.notify(f"STATUS=last pass {instant_text(self._world.clock())}: {missing}")
         if summary.trouble is not None:
             self._logger.error(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from reportsync.calendar import days, due, due_through
 from reportsync.model import ONE_DAY, Outcome, Waiver
+from reportsync.retry import believable
 from reportsync.settings import App
 
 NEVER_ASKED = "not asked for yet"
@@ -79,9 +80,11 @@ def coverage(app: App, known: Known, now: datetime) -> Coverage:
     last = due_through(app, now)
     if last is None:
         return Coverage(app, None, 0, (), ())
-    rows = {row.day: row for row in known.missing if app.since <= row.day <= last}
-    for day in _unknown_days(app.since, last, known):
-        rows[day] = Missing(day)
+    rows = {day: Missing(day) for day in _unknown_days(app.since, last, known)}
+    for row in known.missing:
+        if app.since <= row.day <= last:
+            again = believable(row.next_attempt, now, app)
+            rows[row.day] = replace(row, next_attempt=again)
     waived = tuple(day for day in sorted(rows) if is_waived(day, known.waivers, now))
     missing = tuple(rows[day] for day in sorted(rows.keys() - set(waived)))
     return Coverage(app, last, (last - app.since).days + 1, missing, waived)

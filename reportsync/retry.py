@@ -49,6 +49,19 @@ def next_attempt(
     return now + pause
 
 
+def believable(next_attempt: datetime | None, now: datetime, schedule: Schedule) -> datetime | None:
+    """Return `next_attempt`, or None if it lies further ahead of `now` than any pause reaches.
+
+    Such an instant was written while the clock was ahead; to wait for it could take years.
+    """
+    longest = max(schedule.retry_at_most, WEEKLY)
+    return None if next_attempt is None or next_attempt - now > longest else next_attempt
+
+
 def _doubled(first: timedelta, times: int, at_most: timedelta) -> timedelta:
     """Return `first` doubled `times - 1` times, at most `at_most`; safe for any count."""
-    return min(first * 2 ** min(max(times - 1, 0), 40), at_most) if first else first
+    if not first:
+        return first
+    factor = 2 ** min(max(times - 1, 0), 62)
+    # Compared before it is multiplied: half an hour doubled 36 times is more than a timedelta holds.
+    return at_most if factor >= at_most / first else first * factor

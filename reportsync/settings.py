@@ -6,6 +6,7 @@ The example file, the JSON Schema, `config show` and the error texts are made fr
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -82,6 +83,18 @@ def _usable(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _splittable(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        raise ValueError("has a quotation mark or backslash without its partner") from None
+    if not words or not words[0]:
+        raise ValueError("must name a command")
+    if "\0" in command:
+        raise ValueError("must not hold a NUL character")
+    return command
+
+
 def _matching(pattern: str, problem: str) -> AfterValidator:
     def check(secret: SecretStr) -> SecretStr:
         if not re.fullmatch(pattern, secret.get_secret_value()):
@@ -137,7 +150,12 @@ Target = Annotated[
     written(address.TARGET),
 ]
 Placed = Annotated[Path, AfterValidator(_placed), _as_text(str), WithJsonSchema({"type": "string"})]
-Command = Annotated[str, Field(min_length=1), _as_text(mask), WithJsonSchema({"type": "string"})]
+HostName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$"), WithJsonSchema({"type": "string"})
+]
+Command = Annotated[
+    str, Field(min_length=1), AfterValidator(_splittable), _as_text(mask), WithJsonSchema({"type": "string"})
+]
 Event = Literal["late", "rejected", "damaged", "storage", "recovered"]
 EVENTS: tuple[Event, ...] = ("late", "rejected", "damaged", "storage", "recovered")
 
@@ -340,6 +358,10 @@ class Daemon(Settings):
         written(address.LISTEN, "null"),
     ] = Field(
         default=("127.0.0.1", 8321), description="status page, /metrics, /healthz: HOST:PORT or off"
+    )
+    hosts: tuple[HostName, ...] = Field(
+        default=(),
+        description="further names by which the status page may be asked for",
     )
     grace: Duration = Field(default=timedelta(seconds=30), description="to stop")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reportsync.cli.context import Context
-from reportsync.cli.output import put, put_json
+from reportsync.cli.output import put_json, put_wrapped
 from reportsync.cli.signals import supervised
 from reportsync.cli.tables import styled
 from reportsync.errors import KeyRefused, StorageError
@@ -64,9 +64,9 @@ def _show(context: Context, line: Line, as_json: bool) -> None:
         return
     mark = styled(context, "ok  ", "green") if line.ok else styled(context, "FAIL", "bold red")
     subject = f"{line.what} {line.app}" if line.app else line.what
-    put(f"{mark}  {subject}: {mask(line.text)}")
+    put_wrapped(f"{mark}  {subject}: {mask(line.text)}", hang=6)
     if line.error is not None and line.error.hint:
-        put(f"      what to do: {mask(line.error.hint)}")
+        put_wrapped(f"      what to do: {mask(line.error.hint)}", hang=8)
 
 
 def _value(line: Line) -> dict[str, object]:

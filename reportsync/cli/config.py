@@ -7,7 +7,7 @@ import json
 import click
 
 from reportsync.cli.context import Context
-from reportsync.cli.output import put, put_json
+from reportsync.cli.output import plural, put, put_json
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
@@ -39,7 +39,7 @@ def validate(context: Context, as_json: bool) -> int:
     if as_json:
         put_json({"version": 1, "valid": True, "file": str(loaded.path), "problems": []})
     else:
-        put(f"{loaded.path} is valid: {len(loaded.config.apps)} app(s)")
+        put(f"{loaded.path} is valid: {plural(len(loaded.config.apps), 'app')}")
     return 0
 
 

@@ -80,7 +80,12 @@ def check_range(since: DayWord | None, until: DayWord | None, now: datetime) -> 
             raise UsageProblem(
                 f"the {which} day {day} is in the future", hint=f"today is {now.date()} (UTC)"
             )
-    first, last = plain["first"], plain["last"]
+    check_order(since, until, now)
+
+
+def check_order(since: DayWord | None, until: DayWord | None, now: datetime) -> None:
+    """Raise `UsageProblem` for a range that runs backwards."""
+    first, last = _plain(since, now), _plain(until, now)
     if first is not None and last is not None and first > last:
         raise UsageProblem(
             f"the range runs backwards: {first} is after {last}", hint="swap the two days"

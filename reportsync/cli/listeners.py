@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from reportsync.cli.context import Context
-from reportsync.cli.output import put, put_json, say
+from reportsync.cli.output import plural, put_json, put_wrapped, say
 from reportsync.collect import Collected
-from reportsync.model import Outcome
+from reportsync.model import Outcome, instant_text
 from reportsync.redact import mask
 from reportsync.service.passes import Listener, Summary
 
@@ -20,7 +20,7 @@ class Shown(Listener):
 
     def summary(self, summary: Summary) -> None:
         """Say how the pass ended."""
-        put(summary_line(summary))
+        put_wrapped(summary_line(summary), hang=2)
 
 
 def report_event(ended: Collected) -> dict[str, Any]:
@@ -51,6 +51,9 @@ def summary_event(summary: Summary) -> dict[str, Any]:
         "adopted": summary.adopted,
         "missing": summary.missing,
         "rejected": summary.rejected,
+        "versions": summary.versions,
+        "unchanged": summary.unchanged,
+        "flagged": summary.flagged,
         "seconds": round(summary.seconds, 3),
         "exit": summary.exit,
     }
@@ -67,22 +70,32 @@ class JsonLines(Shown):
 
 
 class PlainLines(Shown):
-    """One line per report on stderr."""
+    """One line per report on stderr; when quiet, of what went wrong alone."""
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, verbosity: int) -> None:
+        self._verbosity = verbosity
 
     def ended(self, ended: Collected) -> None:
-        if not self._quiet or ended.outcome in (Outcome.FAILED, Outcome.REJECTED):
-            say(report_line(ended))
+        if self._verbosity >= 0 or ended.outcome in (Outcome.FAILED, Outcome.REJECTED):
+            say(report_line(ended, self._verbosity))
 
     def waiting_for_others(self, count: int) -> None:
-        if not self._quiet:
-            say(f"waiting for {count} reports that other processes are working on")
+        if self._verbosity >= 0:
+            say(waiting_line(count))
+
+    def summary(self, summary: Summary) -> None:
+        # A quiet command that went well says nothing at all: cron sends mail for every word.
+        if self._verbosity >= 0 or summary.exit:
+            super().summary(summary)
 
 
-def report_line(ended: Collected) -> str:
-    """Return one line about one report: what, and why not."""
+def waiting_line(count: int) -> str:
+    """Say that others work on `count` reports."""
+    return f"waiting for {plural(count, 'report')} that other processes are working on"
+
+
+def report_line(ended: Collected, verbosity: int = 0) -> str:
+    """Return one line about one report: what, and why not; more when `verbosity` is over 0."""
     parts = [f"{ended.report.app} {ended.report.day} {ended.outcome}"]
     if ended.version is not None and ended.version > 1:
         parts.append(f"as version {ended.version}")
@@ -91,8 +104,12 @@ def report_line(ended: Collected) -> str:
     text = ", ".join(parts)
     if ended.reason:
         text += f": {mask(ended.reason)}"
-    if ended.outcome is Outcome.REJECTED and ended.hint:
+    if ended.hint and (verbosity > 0 or ended.outcome is Outcome.REJECTED):
         text += f" ({mask(ended.hint)})"
+    if verbosity > 0 and ended.next_attempt is not None:
+        text += f", next attempt {instant_text(ended.next_attempt)}"
+    if verbosity > 1 and ended.sha256 is not None:
+        text += f", SHA-256 {ended.sha256}"
     return text + "".join(f" [{flag}]" for flag in ended.flags)
 
 
@@ -102,15 +119,29 @@ def summary_line(summary: Summary) -> str:
         head = "stopped before the end"
     elif summary.trouble is not None:
         head = "ended early by a storage fault"
+    elif not summary.asked:
+        head = "nothing to ask for" if summary.missing == 0 else "nothing to ask for now"
     else:
-        head = "nothing was due" if not summary.asked and not summary.missing else "done"
-    counts = [f"{summary.asked} asked for", f"{summary.stored} stored"]
-    if summary.adopted:
-        counts.append(f"{summary.adopted} adopted")
-    if summary.rejected:
-        counts.append(f"{summary.rejected} rejected")
-    counts.append(f"{summary.missing} missing")
-    return f"{head}: {', '.join(counts)}, in {summary.seconds:.1f} s"
+        head = "done"
+    return f"{head}: {', '.join(_counts(summary))}, in {summary.seconds:.1f} s"
+
+
+def _counts(summary: Summary) -> Iterator[str]:
+    """Yield the figures: three always, the others where there is something to count."""
+    yield f"{summary.asked:,} asked for"
+    yield f"{summary.stored:,} stored"
+    if summary.versions:
+        yield f"{plural(summary.versions, 'new version')} among them"
+    for count, word in (
+        (summary.unchanged, "unchanged"),
+        (summary.adopted, "adopted"),
+        (summary.rejected, "rejected"),
+        (summary.flagged, "worth a look"),
+    ):
+        if count:
+            yield f"{count:,} {word}"
+    if summary.missing is not None:
+        yield f"{summary.missing:,} missing"
 
 
 @contextmanager
@@ -121,7 +152,7 @@ def listener_for(context: Context, as_json: bool) -> Iterator[Shown]:
     elif sys.stderr.isatty() and context.verbosity >= 0:
         from reportsync.cli.progress import Bars
 
-        with Bars(color=context.color) as bars:
+        with Bars(color=context.color, verbosity=context.verbosity) as bars:
             yield bars
     else:
-        yield PlainLines(quiet=context.verbosity < 0)
+        yield PlainLines(context.verbosity)

@@ -104,5 +104,7 @@ def main(args: list[str] | None = None) -> None:
     config, 130/143 signals.
     """
     from reportsync.cli.failure import guarded
+    from reportsync.cli.output import prepare_streams
 
+    prepare_streams()
     sys.exit(guarded(lambda: cli.main(args=args, prog_name="reportsync", standalone_mode=False)))

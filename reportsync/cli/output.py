@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Any, TextIO
 
 from reportsync.errors import StorageError
 
 _broken: dict[int, OSError] = {}
+_excused: list[str] = []
+_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+def prepare_streams() -> None:
+    """Make the three standard streams usable however this process was started.
+
+    A closed one becomes /dev/null, lest the next file that is opened take its number. A character that
+    the terminal's encoding lacks becomes a question mark.
+    """
+    for number, (name, mode) in enumerate(_STREAMS):
+        if getattr(sys, name) is None:  # so Python has it if the number was closed at the start
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def plural(count: int, thing: str) -> str:
+    """Return `count` with `thing` in the number that fits."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def say(text: str) -> None:
@@ -24,13 +52,25 @@ def put(text: str) -> None:
     _write(sys.stdout, text)
 
 
+def put_wrapped(text: str, hang: int = 0) -> None:
+    """Write `text` to stdout; on a terminal break it between words, with `hang` blanks before the rest."""
+    width = shutil.get_terminal_size().columns
+    if not sys.stdout.isatty() or len(text) <= width:
+        put(text)
+        return
+    indent = " " * min(hang, width // 2)
+    lines = textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
+    put("\n".join(lines))
+
+
 def put_json(value: Mapping[str, Any]) -> None:
     """Write `value` as one line of JSON to stdout, at once."""
-    put(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))
+    plain = sys.stdout.encoding.lower() != "utf-8"
+    put(json.dumps(value, ensure_ascii=plain, separators=(", ", ": ")))
 
 
 def _write(stream: TextIO, text: str) -> None:
-    if id(stream) in _broken or stream is None:
+    if id(stream) in _broken:
         return
     try:
         stream.write(text + "\n")
@@ -48,9 +88,14 @@ def _silence(stream: TextIO) -> None:
         os.close(descriptor)
 
 
+def let_output_fail() -> None:
+    """Have `require_written` pass: this command's exit code is about its work, not about its words."""
+    _excused.append("stdout")
+
+
 def require_written() -> None:
     """Raise `StorageError` if data for stdout could not be written; a reader that left is no error."""
-    error = _broken.get(id(sys.stdout))
+    error = None if _excused else _broken.get(id(sys.stdout))
     if error is not None and not isinstance(error, BrokenPipeError):
         raise StorageError(
             f"cannot write to standard output: {error.strerror}", hint="write it elsewhere"

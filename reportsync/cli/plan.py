@@ -10,9 +10,8 @@ import click
 
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
-from reportsync.cli.days import DAY, MOMENT
-from reportsync.cli.output import put, put_json
-from reportsync.errors import UsageProblem
+from reportsync.cli.days import DAY, MOMENT, check_order
+from reportsync.cli.output import put, put_json, put_wrapped
 from reportsync.model import instant_text, system_clock
 from reportsync.plan import Ask, Planned
 from reportsync.plan import plan as decide
@@ -44,10 +43,7 @@ def plan(
 
     The very planner of the daemon, asked with this instant or another. Writes nothing.
     """
-    if since and until and since.day and until.day and since.day > until.day:
-        raise UsageProblem(
-            f"the range runs backwards: {since.day} is after {until.day}", hint="swap the two days"
-        )
+    check_order(since, until, at or system_clock())
     config = context.load().config
     print_plan(config, chosen(config, names), Ask(since, until), as_json, now=at)
     return 0
@@ -71,7 +67,7 @@ def print_plan(
         put_json({"version": 1, "now": instant_text(now), "reports": [_value(row) for row in rows]})
         return
     for row in rows:
-        put(f"{row.action:5}  {row.report.app}  {row.report.day}  {row.reason}")
+        put_wrapped(f"{row.action:5}  {row.report.app}  {row.report.day}  {row.reason}", hang=7)
     fetch = sum(row.action == "fetch" for row in rows)
     put(f"{fetch} to fetch now, {len(rows) - fetch} waiting" if waiting else f"{fetch} to fetch")
 

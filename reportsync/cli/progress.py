@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from reportsync.cli.listeners import Shown, report_line
+from reportsync.cli.listeners import Shown, report_line, waiting_line
 from reportsync.collect import Collected
 from reportsync.model import HAVE, Outcome
 from reportsync.service.passes import Summary
@@ -19,7 +19,8 @@ _STYLES = {Outcome.FAILED: "red", Outcome.REJECTED: "bold red", Outcome.WAITING:
 class Bars(Shown):
     """Shows a pass on stderr, which is a terminal."""
 
-    def __init__(self, *, color: bool) -> None:
+    def __init__(self, *, color: bool, verbosity: int = 0) -> None:
+        self._verbosity = verbosity
         self._console = Console(stderr=True, no_color=not color, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -45,12 +46,13 @@ class Bars(Shown):
     def ended(self, ended: Collected) -> None:
         self._bytes += ended.size or 0
         self._progress.update(self._task, advance=1, size=f"{self._bytes / 2**20:.1f} MiB")
-        if ended.outcome not in HAVE or ended.flags:
+        if ended.outcome not in HAVE or ended.flags or self._verbosity > 0:
             style = _STYLES.get(ended.outcome, "cyan")
-            self._console.print(f"[{style}]{escape(report_line(ended))}[/]")
+            line = report_line(ended, self._verbosity)
+            self._console.print(f"[{style}]{escape(line)}[/]")
 
     def waiting_for_others(self, count: int) -> None:
-        self._console.print(f"waiting for {count} reports that other processes are working on")
+        self._console.print(waiting_line(count))
 
     def summary(self, summary: Summary) -> None:
         self._progress.stop()

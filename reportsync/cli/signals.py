@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from reportsync.cli.output import say
+from reportsync.cli.output import let_output_fail, say
 from reportsync.errors import Stopped
 from reportsync.stop import Stop
 
@@ -43,6 +43,7 @@ def supervised(work: Callable[[Stop], int]) -> int:
     return `stop.code`, so that its last words and the exit code agree whenever the signal came. Handlers
     are not used: the signals are blocked and waited for, which also works as PID 1.
     """
+    let_output_fail()
     stop = Stop()
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, _FINISHED})
     thread = _Work(work, stop)

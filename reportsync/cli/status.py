@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from reportsync.cli.context import Context
-from reportsync.cli.output import put, put_json
+from reportsync.cli.output import put, put_json, put_wrapped
 from reportsync.cli.tables import Cell, Column, print_table, size_text, styled
 from reportsync.model import system_clock
 from reportsync.service.status import status as coverage_status
@@ -61,9 +61,11 @@ def print_status(context: Context, found: dict[str, Any]) -> None:
     put(_sentence(context, found))
     put("")
     print_table(context, _COLUMNS, [_row(app) for app in found["apps"]])
+    if any(app["gaps"] for app in found["apps"]):
+        put("")
     for app in found["apps"]:
         for gap in app["gaps"]:
-            put(_gap_line(app["name"], gap))
+            put_wrapped(_gap_line(app["name"], gap, found["now"]), hang=4)
     put("")
     put("  ".join(f"{mark} {state}" for state, (mark, _) in MARKS.items()))
 
@@ -99,6 +101,8 @@ def _row(app: dict[str, Any]) -> list[Cell | str]:
     ]
 
 
-def _gap_line(name: str, gap: dict[str, Any]) -> str:
+def _gap_line(name: str, gap: dict[str, Any], now: str) -> str:
     days = gap["from"] if gap["days"] == 1 else f"{gap['from']} to {gap['to']} ({gap['days']} days)"
-    return f"  {name} {days}: {gap['reason']}; next attempt from {gap['next_attempt']}"
+    later = gap["next_attempt"] > now  # texts of one form, which sort as the instants do
+    again = f"next attempt {gap['next_attempt']}" if later else "to be asked for by the next pass"
+    return f"  {name} {days}: {gap['reason']}; {again}"

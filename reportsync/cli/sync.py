@@ -9,15 +9,14 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
-from reportsync.cli.failure import show
-from reportsync.cli.listeners import listener_for
+from reportsync.cli.listeners import Shown
+from reportsync.cli.passes import tell_pass
 from reportsync.cli.signals import supervised
 from reportsync.model import system_clock
 from reportsync.plan import Ask
-from reportsync.service.passes import Order, run_pass
-from reportsync.service.world import chosen, open_world
+from reportsync.service.passes import Order, Summary, run_pass
+from reportsync.service.world import World, chosen
 from reportsync.settings import Config
-from reportsync.stop import Stop
 
 APP = click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
@@ -93,15 +92,7 @@ def _pass(context: Context, config: Config, order: Order, as_json: bool) -> int:
             update={"http": config.http.model_copy(update={"workers": order.workers})}
         )
 
-    def work(stop: Stop) -> int:
-        with (
-            open_world(config, stop) as world,
-            listener_for(context, as_json) as listener,
-        ):
-            summary = run_pass(world, order, listener)
-            listener.summary(summary)
-        if summary.trouble is not None:
-            show(summary.trouble)
-        return summary.exit
+    def run(world: World, listener: Shown) -> Summary:
+        return run_pass(world, order, listener)
 
-    return supervised(work)
+    return supervised(lambda stop: tell_pass(context, config, stop, as_json, run))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import click
 
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
-from reportsync.cli.failure import show
-from reportsync.cli.listeners import listener_for
-from reportsync.cli.output import put, put_json, say
+from reportsync.cli.listeners import Shown
+from reportsync.cli.output import plural, put, put_json, say
+from reportsync.cli.passes import tell_pass
 from reportsync.cli.signals import supervised
+from reportsync.errors import Stopped
 from reportsync.model import system_clock
 from reportsync.plan import Ask
-from reportsync.service.passes import Order, run_pass
-from reportsync.service.repair import Mended, mend, set_aside_damaged_ledger
-from reportsync.service.verify import Checked, Found
+from reportsync.service.passes import Order, Summary, run_pass
+from reportsync.service.repair import Mended, foresee, mend, set_aside_damaged_ledger
+from reportsync.service.verify import Checked, Found, nothing_kept
 from reportsync.service.verify import verify as re_hash_all
-from reportsync.service.world import chosen, open_world
+from reportsync.service.world import World, chosen, open_world
 from reportsync.stop import Stop
 from reportsync.verdict import Findings, exit_code
 
@@ -50,50 +53,50 @@ def verify(
     config = context.load().config
     apps = chosen(config, names)
     first = since.resolve(apps[0], now) if since else None
+    counts: Counter[Found] = Counter()
 
     def tell(total: int, checked: Checked) -> None:
-        archive = checked.archive
+        counts[checked.found] += 1
         if as_json:
-            put_json(
-                {
-                    "event": "archive",
-                    "app": archive.report.app,
-                    "day": archive.report.day.isoformat(),
-                    "file_version": archive.version,
-                    "result": checked.found.value,
-                }
-            )
+            put_json(_event(checked))
         elif checked.found is not Found.OK:
-            put(f"{archive.report} version {archive.version}: {checked.found}")
+            put(f"{checked.archive.report} version {checked.archive.version}: {checked.found}")
 
     def work(stop: Stop) -> int:
-        with open_world(config, stop) as world:
-            checked = re_hash_all(world, list(names) or None, first, oldest, tell)
-        counts = {found: sum(one.found is found for one in checked) for found in Found}
-        code = exit_code(Findings(damaged=counts[Found.OK] < len(checked)))
-        if as_json:
-            put_json(
-                {
-                    "event": "summary",
-                    "checked": len(checked),
-                    "ok": counts[Found.OK],
-                    "damaged": counts[Found.DAMAGED],
-                    "lost": counts[Found.LOST],
-                    "exit": code,
-                }
-            )
-        else:
-            put(
-                f"{len(checked)} archives checked: {counts[Found.OK]} right, "
-                f"{counts[Found.DAMAGED]} damaged, {counts[Found.LOST]} lost"
-            )
-            if code:
-                say(
-                    "  what to do: run 'reportsync repair'; it sets damaged files aside and fetches anew"
-                )
+        try:
+            if not nothing_kept(config):
+                with open_world(config, stop) as world:
+                    re_hash_all(world, list(names) or None, first, oldest, tell)
+        except Stopped:
+            pass  # what was verified until then is noted, and told with the code of the signal
+        code = stop.code or exit_code(Findings(damaged=counts.total() > counts[Found.OK]))
+        _tell_counts(counts, code, as_json)
         return code
 
     return supervised(work)
+
+
+def _event(checked: Checked) -> dict[str, object]:
+    archive = checked.archive
+    return {
+        "event": "archive",
+        "app": archive.report.app,
+        "day": archive.report.day.isoformat(),
+        "file_version": archive.version,
+        "result": checked.found.value,
+    }
+
+
+def _tell_counts(counts: Counter[Found], code: int, as_json: bool) -> None:
+    right, damaged, lost = counts[Found.OK], counts[Found.DAMAGED], counts[Found.LOST]
+    if as_json:
+        found = {"checked": counts.total(), "ok": right, "damaged": damaged, "lost": lost}
+        put_json({"event": "summary", **found, "exit": code})
+        return
+    checked = plural(counts.total(), "archive")
+    put(f"{checked} checked: {right:,} right, {damaged:,} damaged, {lost:,} lost")
+    if damaged or lost:
+        say("  what to do: run 'reportsync repair'; it sets damaged files aside and fetches anew")
 
 
 @click.command()
@@ -106,12 +109,15 @@ def repair(context: Context, names: tuple[str, ...], dry_run: bool, as_json: boo
 
     Whole files without a row are adopted, damaged ones moved to quarantine, reports whose file is lost or
     damaged reopened and fetched. A damaged ledger is moved aside; a lost one is restored from the newest
-    backup in the archive and rebuilt from the files.
+    backup in the archive and rebuilt from the files. With -n nothing is written, and the exit code is 4
+    if an archive is damaged or lost.
     """
     config = context.load().config
     apps = chosen(config, names)
+    told: list[Mended] = []
 
     def tell(mended: Mended) -> None:
+        told.append(mended)
         if as_json:
             put_json(
                 {"event": "repair", "action": mended.action, "what": mended.what, "why": mended.why}
@@ -119,18 +125,23 @@ def repair(context: Context, names: tuple[str, ...], dry_run: bool, as_json: boo
         else:
             say(f"{'would ' if dry_run else ''}{mended.action}: {mended.what} ({mended.why})")
 
+    def run(world: World, listener: Shown) -> Summary:
+        reopened = frozenset(mend(world, apps, tell))
+        order = Order("repair", apps, Ask(patient=False), config.http.workers, only=reopened)
+        return run_pass(world, order, listener)
+
     def work(stop: Stop) -> int:
-        set_aside_damaged_ledger(config, system_clock, dry_run=dry_run, tell=tell)
-        with open_world(config, stop) as world, listener_for(context, as_json) as listener:
-            reopened = frozenset(mend(world, apps, dry_run=dry_run, tell=tell))
-            if dry_run:
-                return exit_code(Findings(damaged=bool(reopened)))
-            ask = Ask(patient=False)
-            order = Order("repair", apps, ask, config.http.workers, only=reopened)
-            summary = run_pass(world, order, listener)
-            listener.summary(summary)
-        if summary.trouble is not None:
-            show(summary.trouble)
-        return summary.exit
+        if not dry_run:
+            set_aside_damaged_ledger(config, system_clock, tell)
+            return tell_pass(context, config, stop, as_json, run)
+        reopened = foresee(config, apps, stop, tell)
+        code = exit_code(Findings(damaged=bool(reopened)))
+        if as_json:
+            put_json(
+                {"event": "summary", "found": len(told), "reopen": len(reopened), "exit": code}
+            )
+        elif not told:
+            put("nothing to repair: tree and ledger agree")
+        return code
 
     return supervised(work)

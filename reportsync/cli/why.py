@@ -9,7 +9,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY
-from reportsync.cli.output import put, put_json
+from reportsync.cli.output import plural, put, put_json, put_wrapped
 from reportsync.model import system_clock
 from reportsync.service.why import why as explain
 from reportsync.service.world import chosen, look
@@ -36,25 +36,26 @@ def why(context: Context, app: str, day: DayWord, as_json: bool) -> int:
 
 def _print(found: dict[str, Any]) -> None:
     put(f"{found['app']} {found['day']}: {found['state']}")
-    put(f"  rule          {found['rule']}")
-    if found["reason"]:
-        put(f"  reason        {found['reason']}")
-    put(f"  due           {found['due']}")
-    if found["next_attempt"]:
-        put(f"  next attempt  {found['next_attempt']}")
+    _line("rule", found["rule"])
+    _line("reason", found["reason"])
+    _line("due", found["due"])
+    _line("next attempt", found["next_attempt"])
     if found["claimed_until"]:
-        put(f"  claimed       until {found['claimed_until']} at the latest")
+        _line("claimed", f"until {found['claimed_until']} at the latest")
     for one in found["versions"]:
+        size = f"{plural(one['bytes'], 'byte')}, {plural(one['members'], 'member')}"
         held = "" if one["held"] else " (lost)"
-        size = f"{one['bytes']:,} bytes, {one['members']} members"
-        put(f"  version {one['version']}     {size}, {one['sha256']}{held}")
+        _line(f"version {one['version']}", f"{size}, {one['sha256']}{held}")
         for flag in one["flags"]:
-            put(f"                [{flag}]")
+            _line("", f"[{flag}]")
     for one in found["attempts"]:
         status = f" HTTP {one['status']}" if one["status"] else ""
         reason = f": {one['reason']}" if one["reason"] else ""
-        put(
-            f"  attempt       {one['started']} {one['outcome']}{status} in {one['seconds']} s{reason}"
-        )
-    if found["command"]:
-        put(f"  to act        {found['command']}")
+        _line("attempt", f"{one['started']} {one['outcome']}{status} in {one['seconds']} s{reason}")
+    _line("to act", found["command"])
+
+
+def _line(label: str, text: str | None) -> None:
+    """Print one line under a day, unless there is nothing to say."""
+    if text:
+        put_wrapped(f"  {label:<12}  {text}", hang=16)

@@ -8,11 +8,13 @@ import sqlite3
 from contextlib import closing
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
 
 from reportsync.errors import LedgerError
-from reportsync.ledger.place import cannot_open
+from reportsync.ledger.place import cannot_open, one_at_a_time
 
 KEEP = 7
+_SCRATCH = ".reportsync-ledger.part"
 _NAME = re.compile(r"ledger-\d{8}\.db")
 
 
@@ -34,9 +36,10 @@ def back_up(ledger: Path, folder: Path, today: date) -> Path | None:
         return None
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        _copy(ledger, target)
-        for old in backups(folder)[KEEP:]:
-            old.unlink(missing_ok=True)
+        with one_at_a_time(folder):
+            _copy(ledger, target)
+            for old in backups(folder)[KEEP:]:
+                old.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_open(target, error) from None
     except sqlite3.Error as error:
@@ -47,11 +50,17 @@ def back_up(ledger: Path, folder: Path, today: date) -> Path | None:
 
 
 def put_back(folder: Path, ledger: Path) -> Path | None:
-    """Put a copy of the newest whole backup in the place of a lost or empty ledger; return the backup."""
+    """Put a copy of the newest whole backup in the place of a lost or empty ledger; return the backup.
+
+    The caller holds the lock of the ledger's folder.
+    """
     for backup in backups(folder):
         if not _is_whole(backup):
             continue
         try:
+            # A journal that a lost ledger left behind would be played into its successor.
+            ledger.with_name(f"{ledger.name}-journal").unlink(missing_ok=True)
+            _sync(ledger.parent)
             _copy(backup, ledger)
         except OSError as error:
             raise cannot_open(ledger, error) from None
@@ -61,27 +70,41 @@ def put_back(folder: Path, ledger: Path) -> Path | None:
 
 def _is_whole(path: Path) -> bool:
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            return bool(connection.execute("PRAGMA integrity_check").fetchone() == ("ok",))
+        with closing(sqlite3.connect(_uri(path, "ro"), uri=True)) as connection:
+            intact = connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            # An empty file is an intact database, too, but no ledger.
+            has_tables = connection.execute("SELECT 1 FROM alembic_version").fetchone() == (1,)
+            return bool(intact and has_tables)
     except sqlite3.DatabaseError:
         return False
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a database so that `target` appears whole and durable, or not at all."""
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
+    """Copy a database so that `target` appears whole and durable, or not at all.
+
+    Needs the lock of the target's folder: the scratch file has one name, so that the next copy replaces
+    what a killed one left.
+    """
+    scratch = target.with_name(_SCRATCH)
+    scratch.unlink(missing_ok=True)
     os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     try:
         with (
-            closing(sqlite3.connect(f"file:{source}?mode=rw", uri=True, timeout=30)) as old,
+            closing(sqlite3.connect(_uri(source, "rw"), uri=True, timeout=30)) as old,
             closing(sqlite3.connect(scratch)) as new,
         ):
-            old.backup(new, pages=4096)
+            new.execute("PRAGMA journal_mode = OFF").close()
+            # All pages in one step: between two steps a writer would make it begin anew, for ever.
+            old.backup(new)
         _sync(scratch)
         scratch.rename(target)
         _sync(target.parent)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(str(path))}?mode={mode}"
 
 
 def _sync(path: Path) -> None:

@@ -61,21 +61,28 @@ class GroupCommit:
         return entries
 
     def _commit(self, entries: list[_Entry]) -> None:
-        try:
-            self._together(entries)
-        except BaseException as error:
-            if len(entries) > 1 and isinstance(error, Exception):
-                # One bad operation must not take its neighbours down: each now stands alone.
-                for entry in entries:
-                    self._commit([entry])
+        """Commit `entries` together, without those whose own operation fails."""
+        while entries:
+            try:
+                self._together(entries)
+            except BaseException as error:
+                # One bad operation must not take its neighbours down; a failed lock, fsync or commit
+                # would befall each of them alone as well, after waiting as long again.
+                bad = [entry for entry in entries if entry.error is not None] or entries
+                for entry in bad:
+                    entry.error, entry.done = error, True
+                entries = [entry for entry in entries if not entry.done]
+            else:
                 return
-            for entry in entries:
-                entry.error, entry.done = error, True
 
     def _together(self, entries: list[_Entry]) -> None:
         with self._begin() as connection:
-            results = [entry.operation(connection) for entry in entries]
+            for entry in entries:
+                try:
+                    entry.result = entry.operation(connection)
+                except Exception as error:
+                    entry.error = error
+                    raise
             self._make_durable(file for entry in entries for file in entry.files)
-        for entry, result in zip(entries, results, strict=True):
-            entry.result = result
+        for entry in entries:
             entry.done = True

@@ -16,6 +16,11 @@ from reportsync.ledger.dialect import server_now, upsert
 from reportsync.ledger.tables import claims, reports
 from reportsync.model import Outcome, Report
 
+_UNKNOWN = "-"
+
+LONGEST_LEASE = timedelta(days=1)
+"""A lease that ends further ahead was begun while the clock was ahead, and does not hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -66,15 +71,17 @@ def take(
         ).where(reports.c.app == report.app, reports.c.day == report.day)
     ).one()
     stored = row.state == "stored"
-    asked_since = row.last_attempt is not None and row.last_attempt >= wanted_at
-    if asked_since or (stored and not again):
+    if _asked_since(row.last_attempt, wanted_at, now + lease) or (stored and not again):
         outcome = Outcome(row.last_outcome) if row.last_outcome else None
         return Settled(stored, outcome, row.reason)
     now = server_now(connection) or now
     held = connection.execute(
         sa.select(claims).where(claims.c.app == report.app, claims.c.day == report.day)
     ).one_or_none()
-    if held is not None and held.lease_end > now and not is_dead(held.owner):
+    believed = (
+        now < held.lease_end <= now + max(lease, LONGEST_LEASE) if held is not None else False
+    )
+    if held is not None and believed and not is_dead(held.owner):
         return Taken(held.lease_end)
     token = secrets.token_hex(16)
     values = {"owner": this_process(), "token": token, "lease_end": now + lease}
@@ -84,9 +91,18 @@ def take(
             index_elements=[claims.c.app, claims.c.day],
             set_=values,
             where=claims.c.token == (held.token if held is not None else ""),
-        )
+        ),
+        execution_options={"preserve_rowcount": True},  # which INSERT does not give by itself
     )
     return Claim(report, token) if result.rowcount == 1 else Taken(now + lease)
+
+
+def _asked_since(last_attempt: datetime | None, wanted_at: datetime, latest: datetime) -> bool:
+    """Say whether there was an attempt from `wanted_at` on.
+
+    One later than `latest` was written while the clock was ahead, and says nothing.
+    """
+    return last_attempt is not None and wanted_at <= last_attempt <= latest
 
 
 def renew(connection: sa.Connection, claim: Claim, *, now: datetime, lease: timedelta) -> None:
@@ -112,12 +128,17 @@ def _mine(claim: Claim) -> sa.ColumnElement[bool]:
 
 def this_process() -> str:
     """Return what names this process for others: host, boot, PID namespace, PID and its start time."""
-    return _identity(os.getpid())
+    return _this_process(os.getpid())
 
 
 @cache
-def _identity(pid: int) -> str:
-    return " ".join((socket.gethostname(), *_machine(), str(pid), _started(pid) or "-"))
+def _this_process(pid: int) -> str:
+    return name_process(pid)
+
+
+def name_process(pid: int) -> str:
+    """Return what names the process `pid` of this machine, for `is_dead`."""
+    return " ".join((socket.gethostname(), *_machine(), str(pid), _started(pid) or _UNKNOWN))
 
 
 def is_dead(owner: str) -> bool:
@@ -131,7 +152,8 @@ def is_dead(owner: str) -> bool:
     boot, namespace = _machine()
     if fields[1] != boot or fields[2] != namespace:
         return False
-    return _started(int(fields[3])) != fields[4]
+    started = _started(int(fields[3]))
+    return started is None or (_UNKNOWN not in (started, fields[4]) and started != fields[4])
 
 
 def _machine() -> tuple[str, str]:
@@ -145,22 +167,23 @@ def _machine() -> tuple[str, str]:
 
 
 def _started(pid: int) -> str | None:
-    """Return the start time of process `pid` in clock ticks since boot, or None if there is none."""
+    """Return the start time of process `pid` in clock ticks since boot, or None if there is none.
+
+    `_UNKNOWN` where there is one but the system does not say more: on macOS, or with hidepid.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return _alive_without_proc(pid)
+        return _UNKNOWN if _is_running(pid) else None
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in ("Z", "X") else fields[19]
 
 
-def _alive_without_proc(pid: int) -> str | None:
-    if Path("/proc/self/stat").exists():
-        return None
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return None
+        return False
     except PermissionError:
-        return "-"
-    return "-"
+        return True
+    return True

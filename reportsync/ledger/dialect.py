@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+_WRITERS = 0x7265706F7274  # "report": the key of the lock in the database that is the ledger's
+
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """Return an INSERT into `table` that knows ON CONFLICT in the dialect of `connection`."""
@@ -16,6 +18,17 @@ def upsert(connection: sa.Connection, table: sa.Table) -> Any:
         if connection.dialect.name == "postgresql"
         else sqlite.insert(table)
     )
+
+
+def wait_for_turn(connection: sa.Connection, seconds: float) -> None:
+    """Make this PostgreSQL transaction the only one of reportsync that writes, as SQLite's are anyway.
+
+    Fails after `seconds` of waiting. With one writer at a time nothing is lost between reading and
+    writing a row, and transactions over several reports cannot block each other for ever.
+    """
+    wait = f"{max(round(seconds * 1000), 1)}ms"
+    connection.execute(sa.select(sa.func.set_config("lock_timeout", wait, True)))
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
 
 
 def server_now(connection: sa.Connection) -> datetime | None:

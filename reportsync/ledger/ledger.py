@@ -15,6 +15,7 @@ from sqlalchemy import event
 from reportsync.errors import LedgerError
 from reportsync.ledger import migrate, place
 from reportsync.ledger.batch import GroupCommit
+from reportsync.ledger.dialect import wait_for_turn
 from reportsync.ledger.tables import metadata
 from reportsync.redact import clean
 
@@ -40,9 +41,11 @@ class Ledger:
         engine: sa.Engine,
         path: Path | None,
         make_durable: Callable[[Iterable[Path]], None] = lambda files: None,
+        lock_wait: float = LOCK_WAIT,
     ) -> None:
         self._engine = engine
         self.path = path
+        self._lock_wait = lock_wait
         self._identity = place.identity(path) if path else None
         self._group = GroupCommit(self._begin, make_durable)
 
@@ -94,11 +97,11 @@ class Ledger:
     ) -> T:
         """Run `function(connection, ...)` on one consistent view of the ledger and return its result."""
         with self._errors(), self._engine.connect() as connection:
-            return function(connection.execution_options(**_READING), *args, **kwargs)
-
-    def raw(self) -> Any:
-        """Return a new driver connection, for the backup."""
-        return self._engine.raw_connection()
+            view = connection.execution_options(**_READING)
+            if self.dialect == "postgresql":
+                # Its default sees later commits in later statements; SQLite's transactions do not.
+                view = connection.execution_options(isolation_level="REPEATABLE READ")
+            return function(view, *args, **kwargs)
 
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
@@ -112,17 +115,20 @@ class Ledger:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            failure = _explain(error, self.path)
+            failure = _explain(error.orig, self.path, self._lock_wait)
+        except sa.exc.TimeoutError as error:
+            failure = _explain(error, self.path, self._lock_wait)
         else:
             return
         raise failure
 
 
-def _explain(error: sa.exc.DBAPIError, path: Path | None) -> LedgerError:
+def _explain(error: BaseException | None, path: Path | None, lock_wait: float) -> LedgerError:
     name = f"the ledger {path}" if path else "the ledger's database"
-    text = clean(str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__)
-    if "locked" in text:
-        hint = f"another process has held it for {LOCK_WAIT:.0f} s; see who with 'fuser {path}'"
+    text = clean(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    if "locked" in text or "QueuePool" in text:
+        see = f"see who with 'fuser {path}'" if path else "see who in pg_stat_activity"
+        hint = f"another process has held it for {lock_wait:.0f} s; {see}"
     elif "malformed" in text or "not a database" in text or "constraint" in text:
         hint = place.REPAIR_HINT
     elif path is not None:
@@ -132,19 +138,17 @@ def _explain(error: sa.exc.DBAPIError, path: Path | None) -> LedgerError:
     return LedgerError(f"{name} cannot be used: {text}", hint=hint)
 
 
-def _engine(url: str, path: Path | None, *, reading: bool) -> sa.Engine:
+def _engine(url: str, path: Path | None, *, reading: bool, lock_wait: float) -> sa.Engine:
     """Return an engine whose connections are set up for durability and one writer at a time."""
     if path is None:
-        target = sa.make_url(url)
-        return sa.create_engine(
-            target, hide_parameters=True, pool_pre_ping=True, isolation_level="READ COMMITTED"
-        )
+        return _postgres_engine(url, lock_wait)
     # mode=rw never creates: a ledger that vanished is noticed instead of being begun anew.
     uri = f"file:{quote(str(path))}?mode=rw"
     engine = sa.create_engine(
         "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT, check_same_thread=False),
+        creator=lambda: sqlite3.connect(uri, uri=True, timeout=lock_wait, check_same_thread=False),
         poolclass=sa.QueuePool,
+        pool_timeout=lock_wait,
         hide_parameters=True,
     )
 
@@ -165,22 +169,38 @@ def _engine(url: str, path: Path | None, *, reading: bool) -> sa.Engine:
     return engine
 
 
+def _postgres_engine(url: str, lock_wait: float) -> sa.Engine:
+    engine = sa.create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, pool_timeout=lock_wait,
+        isolation_level="READ COMMITTED",
+    )  # fmt: skip
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        if not connection.get_execution_options().get("reportsync_reading"):
+            wait_for_turn(connection, lock_wait)
+
+    return engine
+
+
 def sqlite_path(url: str) -> Path | None:
     """Return the file that a `sqlite:///` URL names, or None for another kind of database."""
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
-def open_reading(url: str) -> Ledger:
+def open_reading(url: str, lock_wait: float = LOCK_WAIT) -> Ledger:
     """Open the ledger at `url` for commands that only look; before the first pass it is an empty one.
 
-    Writes nothing. Raises `LedgerError` if there is a file that is not a ledger of this version.
+    Writes nothing, and waits up to `lock_wait` seconds for a commit of others. Raises `LedgerError` if
+    there is a file that is not a ledger of this version.
     """
     path = sqlite_path(url)
     if path is not None and place.looks_like_sqlite(path) is None:
         return _empty()
     if path is not None:
         place.refuse_foreign(path)
-    ledger = Ledger(_engine(url, path, reading=True), path)
+    engine = _engine(url, path, reading=True, lock_wait=lock_wait)
+    ledger = Ledger(engine, path, lock_wait=lock_wait)
     try:
         if ledger.read(migrate.version) is None and ledger.dialect == "postgresql":
             ledger.close()
@@ -196,6 +216,7 @@ def open_writing(
     url: str,
     make_durable: Callable[[Iterable[Path]], None] = lambda files: None,
     restore: Callable[[Path], bool] = lambda path: False,
+    lock_wait: float = LOCK_WAIT,
 ) -> Ledger:
     """Open the ledger at `url`, creating or upgrading it first where needed.
 
@@ -204,14 +225,15 @@ def open_writing(
     """
     path = sqlite_path(url)
     if path is None:
-        ledger = Ledger(_engine(url, None, reading=False), None, make_durable)
-        return _upgraded(ledger)
+        engine = _engine(url, None, reading=False, lock_wait=lock_wait)
+        return _upgraded(Ledger(engine, None, make_durable, lock_wait))
     place.refuse_network(path.parent)
     with place.one_at_a_time(path.parent):
         place.refuse_foreign(path)
         if place.looks_like_sqlite(path) is None and not restore(path):
             place.create(path)
-        return _upgraded(Ledger(_engine(url, path, reading=False), path, make_durable))
+        engine = _engine(url, path, reading=False, lock_wait=lock_wait)
+        return _upgraded(Ledger(engine, path, make_durable, lock_wait))
 
 
 def _upgraded(ledger: Ledger) -> Ledger:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from reportsync.errors import LedgerError
-from reportsync.ledger.place import REPAIR_HINT
 
 HEAD = "0001"
 """The newest migration; a test compares it with the scripts, so that readers need not load alembic."""
@@ -28,8 +28,10 @@ def refuse_other(connection: sa.Connection, path: Path | None) -> None:
     if found == HEAD:
         return
     name = path or "database"
-    if found is None:
-        raise LedgerError(f"the ledger {name} has no tables of reportsync", hint=REPAIR_HINT)
+    if found is None or not _is_ours(found):
+        raise LedgerError(
+            f"the ledger {name} has no tables of reportsync", hint="set storage.ledger elsewhere"
+        )
     if found > HEAD:
         raise _newer(name, found)
     raise LedgerError(
@@ -47,13 +49,19 @@ def upgrade(connection: sa.Connection, path: Path | None) -> None:
     if found == HEAD:
         return
     name = path or "database"
-    if found is not None and found > HEAD:
-        raise _newer(name, found)
-    if found is None and sa.inspect(connection).get_table_names():
+    if found is not None and _is_ours(found):
+        if found > HEAD:
+            raise _newer(name, found)
+    elif sa.inspect(connection).get_table_names():
         raise LedgerError(
             f"the database {name} belongs to another program", hint="set storage.ledger elsewhere"
         )
     _run_alembic(connection)
+
+
+def _is_ours(version: str) -> bool:
+    """Say whether `version` is numbered as ours are: other programs may use alembic, too."""
+    return re.fullmatch(r"\d{4}", version, re.ASCII) is not None
 
 
 def _run_alembic(connection: sa.Connection) -> None:

@@ -121,6 +121,8 @@ def identity(path: Path) -> tuple[int, int] | None:
         status = path.stat()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise cannot_open(path, error) from None
     return status.st_dev, status.st_ino
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -37,6 +38,20 @@ class HeldArchive:
     stored: datetime
     verified: datetime
     flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """What a calendar shows of one day: its row, and its latest held version where there is one."""
+
+    day: date
+    stored: bool
+    attempts: int
+    last_outcome: Outcome | None
+    reason: str | None
+    versions: int = 0
+    size: int | None = None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,26 +155,92 @@ def report_row(connection: sa.Connection, report: Report) -> ReportRow | None:
 def attempts_of(connection: sa.Connection, report: Report) -> list[Attempt]:
     """Return every attempt at `report`, oldest first."""
     query = sa.select(attempts).where(attempts.c.app == report.app, attempts.c.day == report.day)
-    return [
-        Attempt(
-            report,
-            row.started,
-            row.ended,
-            Outcome(row.outcome),
-            row.requests,
-            row.status,
-            row.size,
-            row.reason,
-            row.pass_id,
-        )
-        for row in connection.execute(query.order_by(attempts.c.id))
-    ]
+    return [_attempt(row) for row in connection.execute(query.order_by(attempts.c.id))]
+
+
+def _attempt(row: Any) -> Attempt:
+    return Attempt(
+        Report(row.app, row.day),
+        row.started,
+        row.ended,
+        Outcome(row.outcome),
+        row.requests,
+        row.status,
+        row.size,
+        row.reason,
+        row.pass_id,
+    )
 
 
 def versions_of(connection: sa.Connection, report: Report) -> list[HeldArchive]:
     """Return every version of `report` that was ever stored, oldest first."""
     query = sa.select(archives).where(archives.c.app == report.app, archives.c.day == report.day)
     return [_held(row) for row in connection.execute(query.order_by(archives.c.version))]
+
+
+def arrivals_after(connection: sa.Connection, number: int, limit: int) -> list[HeldArchive]:
+    """Return up to `limit` arrivals with numbers over `number`, in the order of their numbers.
+
+    What is read once is never followed by a smaller number that comes late: writers take turns, so that
+    numbers are committed in their order (see `Ledger`).
+    """
+    query = sa.select(archives).where(archives.c.id > number).order_by(archives.c.id).limit(limit)
+    return [_held(row) for row in connection.execute(query)]
+
+
+def last_arrival_number(connection: sa.Connection) -> int:
+    """Return the number of the latest arrival, 0 before the first."""
+    return int(connection.execute(sa.select(sa.func.max(archives.c.id))).scalar() or 0)
+
+
+def days_of(connection: sa.Connection, app: str) -> list[DayRow]:
+    """Return every day of `app` that has a row, in the order of days."""
+    held: dict[date, list[tuple[int, str]]] = defaultdict(list)
+    versions = sa.select(archives.c.day, archives.c.size, archives.c.flags)
+    versions = versions.where(archives.c.app == app, archives.c.held.is_(True))
+    for day, size, flags in connection.execute(
+        versions.order_by(archives.c.day, archives.c.version)
+    ):
+        held[day].append((size, flags))
+    query = sa.select(
+        reports.c.day,
+        reports.c.state,
+        reports.c.attempts,
+        reports.c.last_outcome,
+        reports.c.reason,
+    ).where(reports.c.app == app)
+    return [
+        _day_row(row, held.get(row.day, []))
+        for row in connection.execute(query.order_by(reports.c.day))
+    ]
+
+
+def _day_row(row: Any, held: list[tuple[int, str]]) -> DayRow:
+    size, flags = held[-1] if held else (None, "")
+    return DayRow(
+        row.day,
+        row.state == "stored",
+        row.attempts,
+        Outcome(row.last_outcome) if row.last_outcome else None,
+        row.reason,
+        len(held),
+        size,
+        tuple(flags.split("\n")) if flags else (),
+    )
+
+
+def latest_attempts(connection: sa.Connection, app: str, count: int) -> list[Attempt]:
+    """Return the last `count` attempts at reports of `app`, newest first."""
+    # By `started`, not `id`: else the planner walks the whole table backwards for an app without any.
+    query = sa.select(attempts).where(attempts.c.app == app)
+    query = query.order_by(attempts.c.started.desc(), attempts.c.id.desc()).limit(count)
+    return [_attempt(row) for row in connection.execute(query)]
+
+
+def last_arrival(connection: sa.Connection) -> datetime | None:
+    """Return when the latest archive of any app was recorded, None if there never was one."""
+    query = sa.select(archives.c.stored).order_by(archives.c.id.desc()).limit(1)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def recent_archives(connection: sa.Connection, report: Report, count: int) -> list[Archive]:
@@ -243,8 +324,15 @@ def claim_end(connection: sa.Connection, report: Report) -> tuple[str, datetime]
     return None if row is None else (row.owner, row.lease_end)
 
 
-def last_progress(connection: sa.Connection, kind: str) -> tuple[datetime, bool] | None:
-    """Return when the latest pass of `kind` last showed life, and whether it is still going on."""
-    query = sa.select(passes.c.beat, passes.c.ended).where(passes.c.kind == kind)
+def last_progress(
+    connection: sa.Connection, kind: str, now: datetime
+) -> tuple[datetime, bool] | None:
+    """Return when the latest pass of `kind` last showed life, and whether it is still going on.
+
+    Passes begun after `now` were written while the clock was ahead, and would outshine all others.
+    """
+    query = sa.select(passes.c.beat, passes.c.ended).where(
+        passes.c.kind == kind, passes.c.started <= now
+    )
     row = connection.execute(query.order_by(passes.c.started.desc()).limit(1)).one_or_none()
     return None if row is None else (row.beat, row.ended is None)

@@ -48,7 +48,14 @@ def cover(connection: sa.Connection, app: str, since: date, through: date) -> in
         sa.select(apps.c.first, apps.c.through).where(apps.c.name == app)
     ).one_or_none()
     if row is None:
-        connection.execute(sa.insert(apps).values(name=app, first=since, through=through, bytes=0))
+        held = sa.select(sa.func.coalesce(sa.func.sum(archives.c.size), 0)).where(
+            archives.c.app == app, archives.c.held.is_(True)
+        )
+        connection.execute(
+            sa.insert(apps).values(
+                name=app, first=since, through=through, bytes=held.scalar_subquery()
+            )
+        )
         return _add_days(connection, app, since, through)
     added = _add_days(connection, app, since, row.first - ONE_DAY)
     added += _add_days(connection, app, row.through + ONE_DAY, through)

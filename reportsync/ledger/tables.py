@@ -33,7 +33,8 @@ facts = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
-"""Single values: `archive` is the id of the archive folder that this ledger is about."""
+"""Single values: `archive` is the id of the archive folder that this ledger is about, `hook` the number
+of the last arrival that was given its delivery."""
 
 apps = sa.Table(
     "apps",
@@ -138,6 +139,27 @@ waivers = sa.Table(
     sa.CheckConstraint("length(reason) > 0", name="waiver_has_reason"),
 )
 """Never deleted: a waiver that a person takes back has `ended`."""
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("arrival", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("app", sa.String(64), nullable=False),
+    sa.Column("asked", Instant, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("next_attempt", Instant, nullable=False),
+    sa.Column("failed_since", Instant),
+    sa.Column("error", sa.Text),
+    sa.Column("owner", sa.Text),
+    sa.Column("token", sa.String(32)),
+    sa.Column("lease_end", Instant),
+    sa.Column("process", sa.Text),
+    sa.CheckConstraint("(owner IS NULL) = (lease_end IS NULL)", name="lease_has_owner"),
+    sa.CheckConstraint("(tries > 0) = (error IS NOT NULL)", name="failure_has_error"),
+)
+"""The arrivals that the hook still has to be run for; a row goes when it has exited 0."""
+
+sa.Index("deliveries_app", deliveries.c.app, deliveries.c.arrival)
 
 stale_sums = sa.Table(
     "stale_sums",

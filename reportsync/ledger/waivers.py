@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -29,11 +30,18 @@ def take_back(connection: sa.Connection, app: str, first: date, last: date, now:
     rows = connection.execute(sa.select(waivers).where(touching)).all()
     for row in rows:
         connection.execute(sa.update(waivers).where(waivers.c.id == row.id).values(ended=now))
-        for start, end in ((row.first, first - ONE_DAY), (last + ONE_DAY, row.last)):
-            if start <= end:
-                rest = Waiver(app, start, end, row.reason, row.author, row.created, row.until)
-                add(connection, rest)
+        for start, end in _rest(row.first, row.last, first, last):
+            rest = Waiver(app, start, end, row.reason, row.author, row.created, row.until)
+            add(connection, rest)
     return len(rows)
+
+
+def _rest(start: date, end: date, first: date, last: date) -> Iterator[tuple[date, date]]:
+    """Yield what is left of the days `start` to `end` without `first` to `last`."""
+    if start < first:
+        yield start, first - ONE_DAY
+    if last < end:
+        yield last + ONE_DAY, end
 
 
 def _values(waiver: Waiver) -> dict[str, object]:

@@ -26,7 +26,7 @@ def health(ledger: Ledger, kind: str, daemon: Daemon, now: datetime) -> Health:
 
     A pass under way shows life every 15 s, the next begins within the interval after the last.
     """
-    found = ledger.read(queries.last_progress, kind)
+    found = ledger.read(queries.last_progress, kind, now)
     if found is None:
         return Health(False, "the daemon has made no pass yet")
     beat, running = found

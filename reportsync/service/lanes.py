@@ -14,6 +14,9 @@ from reportsync.model import HAVE, Outcome, Report
 PATIENCE_WITH_APP = 10
 """So many failures of an app in a row, without an answer between, end its turn for this pass."""
 
+_ANSWERED = (HAVE - {Outcome.ADOPTED}) | {Outcome.WAITING}
+"""Outcomes that prove the key good: a 404, too, is an answer to a signed request that was not refused."""
+
 
 @dataclass(slots=True)
 class _Lane:
@@ -158,8 +161,7 @@ class Lanes:
             lane.barred = True
         elif ended.outcome is Outcome.FAILED:
             lane.failures += 1
-            lane.barred = lane.failures >= PATIENCE_WITH_APP
-        elif ended.outcome in HAVE or ended.outcome is Outcome.WAITING:
+            lane.barred = lane.barred or lane.failures >= PATIENCE_WITH_APP
+        elif ended.outcome in _ANSWERED:
             lane.failures = 0
-            # A 404 is an answer to a signed request that was not refused: the key is good.
-            lane.accepted = lane.accepted or ended.outcome is not Outcome.ADOPTED
+            lane.accepted = True

@@ -300,7 +300,7 @@ class _Pass:
                 self._world.clock(),
                 asked=summary.asked,
                 stored=summary.stored + summary.adopted,
-                missing=summary.missing,
+                missing=summary.missing or 0,
                 exit=summary.exit,
             )
         except StorageError as error:

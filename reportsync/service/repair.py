@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from reportsync.collect import inspect
 from reportsync.errors import LedgerError
-from reportsync.ledger import place, queries, records
-from reportsync.model import Clock, Report
+from reportsync.ledger import Ledger, backup, open_reading, place, queries, records
+from reportsync.model import Archive, Clock, Report
 from reportsync.service.verify import Found, re_hash
-from reportsync.service.world import World, ledger_file
+from reportsync.service.world import World, ledger_file, look
 from reportsync.settings import App, Config
+from reportsync.stop import Stop
+from reportsync.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """One thing that was done, or with a dry run would be done."""
+    """One thing that was done, or in a dry run would be done."""
 
-    action: str  # "adopt", "set aside", "reopen", "ledger set aside", "left alone"
+    action: str  # "adopt", "set aside", "reopen", "set the ledger aside", "leave alone", ...
     what: str
     why: str
 
@@ -29,23 +32,16 @@ class Mended:
 Tell = Callable[[Mended], None]
 
 
-def set_aside_damaged_ledger(config: Config, clock: Clock, *, dry_run: bool, tell: Tell) -> None:
+def set_aside_damaged_ledger(config: Config, clock: Clock, tell: Tell) -> None:
     """Move a ledger that is not a whole SQLite database aside, so that a backup or a new one takes its place.
 
     A healthy one, a newer one and a database server are left as they are.
     """
     path = ledger_file(config)
-    if path is None or not path.exists():
-        return
-    damage = _damage(path)
-    if damage is None:
+    damage = _damage(path) if path is not None else None
+    if path is None or damage is None:
         return
     target = path.with_name(f"{path.name}.damaged-{clock():%Y%m%dT%H%M%SZ}")
-    tell(Mended("ledger set aside", str(target), damage))
-    if dry_run:
-        raise LedgerError(
-            f"the ledger {path} is damaged: {damage}", hint="run 'reportsync repair' without -n"
-        )
     with place.one_at_a_time(path.parent):
         try:
             path.rename(target)
@@ -55,14 +51,18 @@ def set_aside_damaged_ledger(config: Config, clock: Clock, *, dry_run: bool, tel
                 journal.rename(target.with_name(target.name + "-journal"))
         except OSError as error:
             raise place.cannot_open(path, error) from None
+    tell(Mended("set the ledger aside", str(target), damage))
 
 
 def _damage(path: Path) -> str | None:
     """Say what is wrong with the database at `path`, None if it is whole (or empty, which is no ledger)."""
-    if place.looks_like_sqlite(path) is None:
-        return None
+    like_sqlite = place.looks_like_sqlite(path)
+    if not like_sqlite:
+        return None if like_sqlite is None else "file is not a database"
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=30)) as connection:
+        with closing(
+            sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=30)
+        ) as connection:
             rows = connection.execute("PRAGMA integrity_check(3)").fetchall()
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
@@ -73,67 +73,106 @@ def _damage(path: Path) -> str | None:
     return None if rows == [("ok",)] else "; ".join(str(row[0]) for row in rows)
 
 
-def mend(world: World, apps: Sequence[App], *, dry_run: bool, tell: Tell) -> list[Report]:
+def mend(world: World, apps: Sequence[App], tell: Tell) -> list[Report]:
     """Adopt whole files without a row; set damaged files aside and reopen their reports.
 
-    Returns the reports that are to be fetched again. Writes nothing with `dry_run`. Raises `StorageError`
-    when a file cannot be read or moved.
+    Returns the reports that are to be fetched again. Raises `StorageError` when a file cannot be read or
+    moved.
     """
-    if not dry_run:
-        world.ledger.write(records.cover_due, apps, world.clock())
+    world.ledger.write(records.cover_due, apps, world.clock())
     names = [app.name for app in apps]
-    reopened = _reopen(world, names, dry_run, tell)
-    _adopt(world, names, dry_run, tell)
-    for path in world.store.strangers():
-        tell(Mended("left alone", str(path), "not a name that reportsync gives"))
-    return reopened
-
-
-def _reopen(world: World, names: Sequence[str], dry_run: bool, tell: Tell) -> list[Report]:
     reopened = []
-    for row in world.ledger.read(queries.held_archives, names):
-        archive = row.archive
-        found = re_hash(world.store, archive, world.stop)
-        if found is Found.OK:
-            continue
+    for archive, found in _amiss(world.ledger, world.store, names, world.stop):
         path = world.store.path(archive.report, archive.version)
-        if found is Found.DAMAGED:
-            tell(Mended("set aside", str(path), "its SHA-256 is not the one that was stored"))
-        tell(Mended("reopen", str(archive.report), f"its archive is {found}"))
-        reopened.append(archive.report)
-        if dry_run:
-            continue
         if found is Found.DAMAGED:
             world.store.quarantine(archive.report, path, "damaged on disk")
         world.ledger.write(records.lose_archive, archive.report, archive.version)
+        _tell_amiss(archive, found, path, tell)
+        reopened.append(archive.report)
+    for report, version, path in _unrecorded(world.ledger, world.store, names, world.stop):
+        _adopt(world, report, version, path, tell)
+    _tell_rest(world.store, names, tell)
     return reopened
 
 
-def _adopt(world: World, names: Sequence[str], dry_run: bool, tell: Tell) -> None:
+def foresee(config: Config, apps: Sequence[App], stop: Stop, tell: Tell) -> list[Report]:
+    """Tell what a repair would do, and return the reports that it would fetch again; write nothing."""
+    store = Store(config.storage.archive, config.storage.min_free)
+    names = [app.name for app in apps]
+    reopened = []
+    with _ledger_to_come(config, store, tell) as ledger:
+        for archive, found in _amiss(ledger, store, names, stop):
+            _tell_amiss(archive, found, store.path(archive.report, archive.version), tell)
+            reopened.append(archive.report)
+        for _, _, path in _unrecorded(ledger, store, names, stop):
+            tell(Mended("adopt", str(path), "a file without a row, if it is a whole zip"))
+    _tell_rest(store, names, tell)
+    return reopened
+
+
+@contextmanager
+def _ledger_to_come(config: Config, store: Store, tell: Tell) -> Iterator[Ledger]:
+    """Open, for reading, the ledger that a repair would work with: a lost one's newest backup."""
+    path = ledger_file(config)
+    damage = _damage(path) if path is not None else None
+    if damage is not None:
+        tell(Mended("set the ledger aside", str(path), damage))
+    lost = path is not None and (damage is not None or place.looks_like_sqlite(path) is None)
+    if not lost:
+        with look(config) as ledger:
+            yield ledger
+        return
+    newest = next((one for one in backup.backups(store.backups) if _damage(one) is None), None)
+    if newest is not None:
+        tell(Mended("restore the ledger", str(path), f"from its backup {newest}"))
+    # What is not there reads as an empty ledger.
+    with open_reading(f"sqlite:///{newest or store.backups / 'none'}") as ledger:
+        yield ledger
+
+
+def _amiss(
+    ledger: Ledger, store: Store, names: Sequence[str], stop: Stop
+) -> Iterator[tuple[Archive, Found]]:
+    """Yield each archive that the ledger holds and that is damaged or lost on disk."""
+    for row in ledger.read(queries.held_archives, names):
+        found = re_hash(store, row.archive, stop)
+        if found is not Found.OK:
+            yield row.archive, found
+
+
+def _tell_amiss(archive: Archive, found: Found, path: Path, tell: Tell) -> None:
+    if found is Found.DAMAGED:
+        tell(Mended("set aside", str(path), "its SHA-256 is not the one that was stored"))
+    tell(Mended("reopen", str(archive.report), f"its archive is {found}"))
+
+
+def _unrecorded(
+    ledger: Ledger, store: Store, names: Sequence[str], stop: Stop
+) -> Iterator[tuple[Report, int, Path]]:
+    """Yield the files under final names that the ledger does not hold."""
     held = {
         (row.archive.report, row.archive.version)
-        for row in world.ledger.read(queries.held_archives)
+        for row in ledger.read(queries.held_archives, names)
     }
-    foreign = set()
-    for report, version, path in world.store.walk():
-        world.stop.check()
-        if report.app not in names:
-            foreign.add(report.app)
-        elif (report, version) not in held:
-            _adopt_one(world, report, version, path, dry_run, tell)
-    for app in sorted(foreign):
-        tell(Mended("left alone", app, "no app of this name was asked for"))
+    for report, version, path in store.walk():
+        stop.check()
+        if report.app in names and (report, version) not in held:
+            yield report, version, path
 
 
-def _adopt_one(
-    world: World, report: Report, version: int, path: Path, dry_run: bool, tell: Tell
-) -> None:
-    if dry_run:
-        tell(Mended("adopt", str(path), "a file without a row, if it is a whole zip"))
-        return
+def _adopt(world: World, report: Report, version: int, path: Path, tell: Tell) -> None:
     archive = inspect(world.store, report, version, world.stop)
     if archive is None:
         tell(Mended("set aside", str(path), "a file without a row that is not a whole zip"))
         return
     world.ledger.write(records.adopt_row, archive, world.clock())
     tell(Mended("adopt", str(path), "a whole file without a row"))
+
+
+def _tell_rest(store: Store, names: Sequence[str], tell: Tell) -> None:
+    """Tell what is nobody's business here: other apps' folders and strangers."""
+    foreign = sorted({report.app for report, _, _ in store.walk()} - set(names))
+    for app in foreign:
+        tell(Mended("leave alone", str(store.root / app), "no app of this name was asked for"))
+    for path in store.strangers():
+        tell(Mended("leave alone", str(path), "not a name that reportsync gives"))

@@ -16,10 +16,16 @@ from reportsync.settings import App
 def status(ledger: Ledger, apps: Sequence[App], now: datetime) -> dict[str, Any]:
     """Return the coverage of `apps` at `now` as the contract's JSON object."""
     known = ledger.read(queries.known, [app.name for app in apps])
+    found = [(coverage(app, known[app.name], now), known[app.name]) for app in apps]
+    return describe(found, now)
+
+
+def describe(found: Sequence[tuple[Coverage, Known]], now: datetime) -> dict[str, Any]:
+    """Return what `status` does for coverages that were read already. Pure."""
     return {
         "version": 1,
         "now": instant_text(now),
-        "apps": [_app(coverage(app, known[app.name], now), known[app.name], now) for app in apps],
+        "apps": [_app(covered, known, now) for covered, known in found],
     }
 
 

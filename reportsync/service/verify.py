@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 from reportsync.ledger import queries, records
 from reportsync.ledger.queries import HeldArchive
 from reportsync.model import Archive
-from reportsync.service.world import World
+from reportsync.service.world import World, look
+from reportsync.settings import Config
 from reportsync.stop import Stop
 from reportsync.store import Store
 
@@ -27,6 +28,14 @@ class Found(StrEnum):
     OK = "ok"
     DAMAGED = "damaged"
     LOST = "lost"
+
+
+def nothing_kept(config: Config) -> bool:
+    """Say whether there is neither an archive nor a ledger that knows of one: before the first pass."""
+    if Store(config.storage.archive, config.storage.min_free).look() is not None:
+        return False
+    with look(config) as ledger:
+        return ledger.read(queries.archive_id) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from reportsync.ledger import Ledger, queries
 from reportsync.ledger.queries import HeldArchive, ReportRow
 from reportsync.model import Attempt, Outcome, Report, Waiver, instant_text
 from reportsync.notation import duration_text
+from reportsync.retry import believable
 from reportsync.settings import App
 
 
@@ -53,8 +54,8 @@ def _state(
         return "not expected", f"it lies after the app's last day, until: {app.until}"
     last = due_through(app, now)
     if last is None or day > last:
-        time = f"{app.report_time:%H:%M} {app.timezone} on the next day, and a buffer of {duration_text(app.buffer)}"
-        return "not due", f"the report is due after {time}"
+        time = f"{app.report_time:%H:%M} {app.timezone} on the next day"
+        return "not due", f"it is due {duration_text(app.buffer)} (buffer) after {time}"
     if waivers:
         return "waived", f"{waivers[-1].author} waived it: {waivers[-1].reason}"
     if row is not None and row.last_outcome is Outcome.WAITING:
@@ -72,18 +73,28 @@ def _next_attempt(
         return due(day, app)
     if state not in ("missing", "waiting"):
         return None
-    return max(now, may_ask_from(app, Missing(day, next_attempt=row.next_attempt if row else None)))
+    again = believable(row.next_attempt, now, app) if row else None
+    return max(now, may_ask_from(app, Missing(day, next_attempt=again)))
 
 
 def _command(app: App, day: date, state: str, row: ReportRow | None) -> str | None:
     """Return the command that a person would use now."""
     if state in ("missing", "waiting"):
-        if row is not None and row.last_outcome is Outcome.REJECTED:
-            return f"reportsync check --app {app.name}"
-        return f"reportsync backfill --app {app.name} --since {day} --until {day}"
+        return to_act(app.name, day, day, rejected=_rejected(row))
     if state == "stored":
         return f"reportsync verify --app {app.name} --since {day}"
     return f"reportsync unwaive {app.name} {day}" if state == "waived" else None
+
+
+def _rejected(row: ReportRow | None) -> bool:
+    return row is not None and row.last_outcome is Outcome.REJECTED
+
+
+def to_act(app: str, first: date, last: date, *, rejected: bool) -> str:
+    """Return the command for the missing days `first` to `last` of `app`. Pure."""
+    if rejected:
+        return f"reportsync check --app {app}"
+    return f"reportsync backfill --app {app} --since {first} --until {last}"
 
 
 def _attempt(one: Attempt) -> dict[str, Any]:

@@ -191,7 +191,7 @@ class Adapter(HTTPAdapter):
         return response
 
     def close(self) -> None:
-        """Close every kept connection now; urllib3 alone would leave that to the garbage collector."""
+        """Close every kept connection now; urllib3 alone leaves that to the garbage collector."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118  # not a dict: cannot be iterated
                 manager.pools[key].close()

@@ -118,7 +118,7 @@ def test_show_data_has_the_keys_of_the_contract(load_text: LoadText) -> None:
     ]  # fmt: skip
     assert data["http"]["rate"] == "2/s"
     assert data["daemon"] == {
-        "interval": "5m", "listen": "127.0.0.1:8321", "grace": "30s"
+        "interval": "5m", "listen": "127.0.0.1:8321", "hosts": [], "grace": "30s"
     }  # fmt: skip
     assert json.loads(json.dumps(data)) == data
 

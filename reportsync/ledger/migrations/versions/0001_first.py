@@ -70,6 +70,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("app", "day"),
     )
     op.create_table(
+        "deliveries",
+        sa.Column("arrival", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("app", sa.String(length=64), nullable=False),
+        sa.Column("asked", Instant(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("next_attempt", Instant(), nullable=False),
+        sa.Column("failed_since", Instant(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("token", sa.String(length=32), nullable=True),
+        sa.Column("lease_end", Instant(), nullable=True),
+        sa.Column("process", sa.Text(), nullable=True),
+        sa.CheckConstraint("(owner IS NULL) = (lease_end IS NULL)", name="lease_has_owner"),
+        sa.CheckConstraint("(tries > 0) = (error IS NOT NULL)", name="failure_has_error"),
+        sa.PrimaryKeyConstraint("arrival"),
+    )
+    op.create_index("deliveries_app", "deliveries", ["app", "arrival"], unique=False)
+    op.create_table(
         "facts",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),

@@ -1,0 +1,249 @@
+"""A real daemon under signals: in order, in time, in every state."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from conftest import Running, since, wait_until, write_config
+
+from reportsync.sandbox import Fault, Sandbox
+
+GRACE = 4.0
+
+
+def claims(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "ledger.db")) as connection:
+        return int(connection.execute("SELECT count(*) FROM claims").fetchone()[0])
+
+
+def scratch_files(folder: Path) -> list[Path]:
+    return list((folder / "archive").rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+def test_fault_26_an_idle_daemon_ends_at_once(
+    start: Callable[..., Running], number: signal.Signals, code: int
+) -> None:
+    running = start()
+    running.await_event("pass")
+    ended, seconds = running.end(number)
+    assert ended == code
+    assert seconds < 2
+    assert running.events("stopped")
+
+
+@pytest.mark.parametrize("kind", ["drip", "hang", "slow-headers", "silent"])
+def test_fault_26_a_daemon_in_mid_download_ends_within_its_grace(
+    start: Callable[..., Running], sandbox: Sandbox, kind: str
+) -> None:
+    sandbox.faults.add(Fault(kind))
+    running = start()
+    wait_until(lambda: sandbox.journal.most_at_once() >= 1)
+    ended, seconds = running.end()
+    assert ended == 143
+    assert seconds < GRACE
+    assert claims(running.folder) == 0
+    assert scratch_files(running.folder) == []
+
+
+def test_fault_26_a_daemon_in_commits_ends_in_order(
+    start: Callable[..., Running], sandbox: Sandbox
+) -> None:
+    running = start(days=900)
+    wait_until(lambda: len(sandbox.requests) > 50)
+    ended, seconds = running.end()
+    assert ended == 143
+    assert seconds < GRACE
+    assert claims(running.folder) == 0
+    with closing(sqlite3.connect(running.folder / "ledger.db")) as connection:
+        rows = connection.execute("SELECT day FROM reports WHERE state = 'stored'").fetchall()
+    names = {path.stem for path in (running.folder / "archive" / "shop").rglob("*.zip")}
+    assert {row[0].replace("-", "") for row in rows} == names
+
+
+def test_fault_26_a_second_signal_changes_nothing(
+    start: Callable[..., Running], sandbox: Sandbox
+) -> None:
+    sandbox.faults.add(Fault("hang"))
+    running = start()
+    wait_until(lambda: sandbox.journal.most_at_once() >= 1)
+    running.send(signal.SIGTERM)
+    ended, seconds = running.end()
+    assert ended == 143
+    assert seconds < GRACE
+
+
+def test_fault_26_a_storm_of_hups_is_outlived(start: Callable[..., Running]) -> None:
+    running = start()
+    running.await_event("pass")
+    for _ in range(50):
+        running.send(signal.SIGHUP)
+        time.sleep(0.01)
+    running.await_event("config reloaded")
+    assert running.process.poll() is None
+    assert running.end()[0] == 143
+
+
+def test_fault_36_a_config_that_became_invalid_is_not_taken(
+    start: Callable[..., Running], sandbox: Sandbox
+) -> None:
+    running = start(daemon="interval: 1s, grace: 4s")
+    running.await_event("pass")
+    (running.folder / "config.yaml").write_text("apps: [{name: shop}]\n")
+    running.send(signal.SIGHUP)
+    told = running.await_event("config not reloaded, the old one stays")
+    assert "app_id" in told["reason"]
+    assert running.process.poll() is None
+    assert not running.events("config reloaded")
+
+
+def test_fault_37_a_corrected_key_and_an_added_day_are_picked_up(
+    start: Callable[..., Running], sandbox: Sandbox
+) -> None:
+    running = start()
+    path = running.folder / "config.yaml"
+    right = path.read_text()
+    running.await_event("pass")
+    path.write_text(right.replace("daemon-key-not-a-secret", "the-wrong-key-not-a-secret"))
+    running.send(signal.SIGHUP)
+    running.await_event("config reloaded")
+    write_config(running.folder, sandbox.url, days=5)
+    running.send(signal.SIGHUP)
+    running.await_event("config reloaded", 2)
+    assert running.await_event("pass", 2)["stored"] == 2
+
+
+def test_a_deleted_ledger_is_noticed_and_rebuilt_from_the_archive(
+    start: Callable[..., Running],
+) -> None:
+    running = start(daemon="interval: 1s, grace: 4s")
+    running.await_event("pass")
+    (running.folder / "ledger.db").unlink()
+    running.await_event("ledger reopened")
+    ledger = running.folder / "ledger.db"
+    wait_until(lambda: ledger.exists() and ledger.stat().st_size)
+    running.await_event("started", 2)
+    assert running.process.poll() is None
+
+
+def run_script(folder: Path, script: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the daemon with something broken by `script`, until it ends by itself."""
+    text = f"import sys\n{script}\nfrom reportsync.cli import main\nmain(sys.argv[1:])"
+    command = [sys.executable, "-c", text, "--config", str(folder / "config.yaml"), "run"]
+    return subprocess.run(command, capture_output=True, timeout=20, cwd=folder, check=False)
+
+
+def test_fault_38_a_dead_scheduler_thread_ends_the_process(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    write_config(tmp_path, sandbox.url)
+    done = run_script(
+        tmp_path,
+        "import threading\n"
+        "from apscheduler.schedulers.background import BackgroundScheduler as B\n"
+        "def _main(self): raise SystemExit\n"
+        "B._main_loop = _main",
+    )
+    assert done.returncode == 1
+    assert b"the scheduler's thread is dead" in done.stderr
+
+
+def test_fault_38_an_error_that_the_scheduler_would_swallow_ends_the_process(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    write_config(tmp_path, sandbox.url)
+    done = run_script(
+        tmp_path,
+        "import reportsync.daemon as d\n"
+        "def broken(*a): raise ZeroDivisionError('boom')\n"
+        "d.run_pass = broken",
+    )
+    assert done.returncode == 1
+    assert b"ZeroDivisionError" in done.stderr
+
+
+def test_fault_38_a_pass_that_hangs_for_ever_ends_the_process(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    write_config(tmp_path, sandbox.url, daemon="interval: 1h, grace: 1s")
+    done = run_script(
+        tmp_path,
+        "import time, reportsync.daemon as d\n"
+        "d.run_pass = lambda *a: time.sleep(3600)\n"
+        "d.silence_allowed = lambda http: 1.0",
+    )
+    assert done.returncode == 1
+    assert b"silent" in done.stderr
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Yield a service manager's socket, and a function that returns all it was told so far."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        path = str(tmp_path / "notify")
+        listener.bind(path)
+        listener.setblocking(False)
+        heard: list[str] = []
+
+        def told() -> str:
+            try:
+                while True:
+                    heard.append(listener.recv(4096).decode())
+            except BlockingIOError:
+                return "\n".join(heard)
+
+        yield path, told
+
+
+def test_the_service_manager_is_told_of_every_change(
+    start: Callable[..., Running], manager: tuple[str, Callable[[], str]]
+) -> None:
+    path, told = manager
+    running = start(environ={"NOTIFY_SOCKET": path})
+    wait_until(lambda: "READY=1" in told())
+    wait_until(lambda: "WATCHDOG=1" in told())
+    wait_until(lambda: "STATUS=last pass" in told())
+    running.send(signal.SIGHUP)
+    wait_until(lambda: "RELOADING=1\nMONOTONIC_USEC=" in told())
+    wait_until(lambda: told().count("READY=1") == 2)
+    running.end()
+    assert "STOPPING=1" in told()
+
+
+@pytest.mark.tool("unshare")
+def test_it_ends_on_sigterm_as_the_first_process_of_a_container(
+    start: Callable[..., Running],
+) -> None:
+    unshare = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode != 0:
+        unshare = ["unshare", "--pid", "--fork", "--kill-child"]
+    running = start(arguments=[*unshare, sys.executable])
+    running.await_event("pass")
+    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
+    child = int(children.read_text().split()[0])
+    assert "\t1\n" in next(
+        f"{line}\n" for line in Path(f"/proc/{child}/status").open() if line.startswith("NSpid")
+    ).replace("\n\n", "\n")
+    os.kill(child, signal.SIGTERM)
+    assert running.process.wait(5) == 143
+    assert running.events("stopped")
+
+
+def test_the_days_are_those_that_the_ledger_has(start: Callable[..., Running]) -> None:
+    running = start(days=5)
+    running.await_event("pass")
+    with closing(sqlite3.connect(running.folder / "ledger.db")) as connection:
+        first, count = connection.execute("SELECT min(day), count(*) FROM reports").fetchone()
+    assert (first, count) == (str(since(5)), 5)
