@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -121,7 +121,7 @@ def gaps(covered: Coverage) -> tuple[Gap, ...]:
 
 def _gap(app: App, run: list[Missing]) -> Gap:
     soonest = min(may_ask_from(app, row) for row in run)
-    return Gap(run[0].day, run[-1].day, _common_reason(run), soonest)
+    return Gap(run[0].day, run[-1].day, common_reason(run), soonest)
 
 
 def may_ask_from(app: App, row: Missing) -> datetime:
@@ -129,7 +129,7 @@ def may_ask_from(app: App, row: Missing) -> datetime:
     return row.next_attempt or due(row.day, app)
 
 
-def _common_reason(run: list[Missing]) -> str:
+def common_reason(run: Sequence[Missing]) -> str:
     """Return the reason most days of `run` have, saying how many there are if they differ."""
     counted = Counter(row.reason or NEVER_ASKED for row in run).most_common()
     reason, count = counted[0]

@@ -51,7 +51,8 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        disable_created_metrics()  # `_created` would double the series and tell nobody anything
+        # `_created` would double the series and tell nobody anything.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._attempts = Counter(

@@ -94,7 +94,9 @@ class Store:
             storage_trouble("list", self._year(report)),
             os.scandir(folder) as entries,
         ):
-            found = [parse_archive_name(entry.name) for entry in entries]
+            prefix = day_text(report.day)
+            mine = [entry.name for entry in entries if entry.name.startswith(prefix)]
+        found = [parse_archive_name(name) for name in mine]
         return sorted(version for day, version in filter(None, found) if day == report.day)
 
     def scratch(self, report: Report) -> Scratch:

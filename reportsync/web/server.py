@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -175,7 +176,7 @@ class _Listener(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log what a conversation died of: mostly a client that left."""
-        self.logger.debug("status page: a request ended early", exc_info=True)
+        self.logger.debug("status page: a request ended early", reason=repr(sys.exception()))
 
     def _forget(self, request: Any) -> None:
         with self._changed:
@@ -200,6 +201,12 @@ class _Conversation(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         """Name the program, and not its version or Python's."""
         return "reportsync"
+
+    def end_headers(self) -> None:
+        """Add what every answer has, those to nonsense too."""
+        for name, value in GUARDS:
+            self.send_header(name, value)
+        super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep no access log: what is asked here changes nothing."""
@@ -226,14 +233,14 @@ class _Conversation(BaseHTTPRequestHandler):
             return self.server.site.answer(asked)
         except Exception:
             # A row that cannot be read, or a bug: it is told, and the daemon goes on.
-            self.server.logger.error("status page: an answer failed", exc_info=True)
+            self.server.logger.exception("status page: an answer failed")
             return Answer(500, TEXT, b"this answer failed; the daemon's log says why\n")
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
         length = ("Content-Length", str(len(answer.body)))
         kind = ("Content-Type", answer.content_type)
-        for name, value in (kind, length, ("Connection", "close"), *answer.headers, *GUARDS):
+        for name, value in (kind, length, ("Connection", "close"), *answer.headers):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":

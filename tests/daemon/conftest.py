@@ -67,7 +67,9 @@ class Running:
         """Send a signal."""
         self.process.send_signal(number)
 
-    def end(self, number: signal.Signals = signal.SIGTERM, within: float = 10.0) -> tuple[int, float]:
+    def end(
+        self, number: signal.Signals = signal.SIGTERM, within: float = 10.0
+    ) -> tuple[int, float]:
         """Send a signal that ends it; return the exit code and the seconds it took."""
         began = time.monotonic()
         self.send(number)

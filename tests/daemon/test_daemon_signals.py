@@ -233,9 +233,8 @@ def test_it_ends_on_sigterm_as_the_first_process_of_a_container(
     running.await_event("pass")
     children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
     child = int(children.read_text().split()[0])
-    assert "\t1\n" in next(
-        f"{line}\n" for line in Path(f"/proc/{child}/status").open() if line.startswith("NSpid")
-    ).replace("\n\n", "\n")
+    status = Path(f"/proc/{child}/status").read_text().splitlines()
+    assert next(line for line in status if line.startswith("NSpid")).endswith("\t1")
     os.kill(child, signal.SIGTERM)
     assert running.process.wait(5) == 143
     assert running.events("stopped")
