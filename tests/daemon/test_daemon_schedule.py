@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from conftest import Running, since, wait_until
+from daemon_process import Running, since, wait_until
 
 from reportsync.sandbox import Fault, Sandbox
 
@@ -74,7 +74,7 @@ def test_fault_27_a_daemon_that_was_stopped_over_the_due_instant_catches_up_at_o
 
 
 def test_a_pass_is_made_every_interval(start: Callable[..., Running], sandbox: Sandbox) -> None:
-    running = start(daemon="interval: 1s, grace: 4s")
+    running = start(daemon="interval: 1s, grace: 3s")
     running.await_event("pass")
     sandbox.faults.add(Fault("404"))
     ledger = running.folder / "ledger.db"
