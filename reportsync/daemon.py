@@ -19,11 +19,15 @@ from apscheduler.triggers.date import DateTrigger
 from reportsync.announce import systemd
 from reportsync.calendar import next_due
 from reportsync.collect import Collected
-from reportsync.errors import LedgerError, ReportsyncError
+from reportsync.errors import LedgerError, ReportsyncError, StorageError
+from reportsync.incidents import Notice, Phase
 from reportsync.known import Coverage
 from reportsync.model import HAVE, Outcome, instant_text
 from reportsync.plan import Ask
+from reportsync.service import hooks
+from reportsync.service.announcing import Announcer
 from reportsync.service.passes import Listener, Order, Summary, run_pass
+from reportsync.service.seen import Watch
 from reportsync.service.world import World, open_world
 from reportsync.settings import Config, Http
 from reportsync.stop import Stop
@@ -36,6 +40,7 @@ AT_MOST_EVERY = timedelta(seconds=1)
 _LOOK_SECONDS = 1.0
 _JUMP_SECONDS = 5.0
 _OVERDUE_SECONDS = 60.0
+_LAST_WORDS_SECONDS = 2.0
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Logger = structlog.stdlib.BoundLogger
@@ -110,6 +115,41 @@ def _log_report(logger: Logger, ended: Collected) -> None:
     getattr(logger, level)("report", **told)
 
 
+def _log_hook(logger: Logger, ran: hooks.Ran) -> None:
+    """Log how one run of the hook ended."""
+    told = {"arrival": ran.arrival, "app": ran.report.app, "day": ran.report.day.isoformat()}
+    if ran.error is not None and ran.next_attempt is not None:
+        again = instant_text(ran.next_attempt)
+        logger.warning("hook failed", **told, reason=ran.error, tries=ran.tries, next_attempt=again)
+    elif ran.stopped:
+        logger.info("hook stopped, to be run again", **told)
+    else:
+        logger.info("hook", **told, seconds=round(ran.seconds, 3))
+
+
+def _hooks_of(world: World, logger: Logger) -> hooks.Runner | None:
+    """Return the thread that runs the hook, None without one; from here on its arrivals are kept for it."""
+    if world.config.hooks.arrival is None:
+        return None
+    hooks.expect_arrivals(world.config, world.ledger)
+
+    def trouble(error: Exception) -> None:
+        logger.error("hooks", reason=f"{type(error).__name__}: {error}")
+
+    outbox = hooks.Outbox(world.config, world.ledger, world.stop, world.clock)
+    return hooks.Runner(outbox, world.stop, lambda ran: _log_hook(logger, ran), trouble)
+
+
+def _announcer(config: Config, logger: Logger) -> Announcer:
+    """Return who tells of incidents; here the log is the daemon's."""
+
+    def tell(one: Notice) -> None:
+        level = "info" if one.phase is Phase.CLOSED else "warning"
+        getattr(logger, level)("incident", phase=str(one.phase), title=one.title, text=one.body)
+
+    return Announcer(config, tell, logger.warning)
+
+
 def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
     """Run the daemon until SIGINT or SIGTERM and return the exit code.
 
@@ -118,8 +158,13 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
     """
     while True:
         stop = Stop()
-        with open_world(config, stop) as world:
-            ended = Daemon(world, load, logger).run()
+        try:
+            with open_world(config, stop) as world:
+                ended = Daemon(world, load, logger).run()
+        except StorageError as error:
+            with _announcer(config, logger) as announcer:
+                announcer.could_not_begin(error, _LAST_WORDS_SECONDS)
+            raise
         if not isinstance(ended, Reload):
             return ended
         config = ended.config
@@ -149,6 +194,8 @@ class Daemon:
         self._opened_at = time.monotonic()
         self._reopen_at = float("inf")
         self._overdue_looks = 0
+        self._hooks = _hooks_of(world, logger)
+        self._announcer = _announcer(world.config, logger)
 
     def run(self) -> int | Reload:
         """Serve until a signal ends it or it cannot go on; return the exit code or the new config."""
@@ -159,6 +206,8 @@ class Daemon:
             archive=str(self._world.config.storage.archive),
         )
         self._alarm(self._world.clock())
+        if self._hooks is not None:
+            self._hooks.start()
         systemd.notify("READY=1", "STATUS=the first pass is under way")
         ended = self._watch()
         if not isinstance(ended, Reload):
@@ -166,7 +215,7 @@ class Daemon:
         if not self._shut_down():
             # The scheduler's thread would be waited for at the interpreter's exit; every step of a pass
             # may be cut off without harm.
-            self._logger.error("a pass did not end within the grace period; leaving it")
+            self._logger.error("pass or hook did not end within the grace period; leaving them")
             os._exit(BUG if isinstance(ended, Reload) else ended)
         if not isinstance(ended, Reload):
             self._logger.info("stopped", exit=ended)
@@ -245,14 +294,19 @@ class Daemon:
         self._alive()
         self._idle.clear()
         try:
-            summary = run_pass(self._world, self._order(), _Told(self._logger, self._alive))
+            watch = Watch(_Told(self._logger, self._alive))
+            self._announcer.begin()
+            summary = run_pass(self._world, self._order(), watch)
             self._tell(summary)
+            self._announcer.conclude(self._world.ledger, summary, watch.seen(summary.trouble))
             if isinstance(summary.trouble, LedgerError):
                 self._plan_reopening()
             now = self._world.clock()
             self._alarm(next_wake(summary.coverages, now, self._settings.interval))
         except BaseException as error:
             self._failed = error
+            if isinstance(error, Exception):
+                self._announcer.failed(error)
         finally:
             self._idle.set()
 
@@ -304,9 +358,12 @@ class Daemon:
             )
 
     def _shut_down(self) -> bool:
-        """End the pass under way: first nothing new, then downloads are cut; say if it ended in time."""
+        """End pass and hook under way: nothing new, then downloads are cut; say if they ended in time."""
         grace = self._settings.grace.total_seconds()
+        limit = time.monotonic() + grace
         self._world.stop.request(grace=grace / 2)
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        return self._idle.wait(grace)
+        ended = self._idle.wait(grace)
+        self._announcer.end(self._world.ledger, min(_LAST_WORDS_SECONDS, limit - time.monotonic()))
+        return (self._hooks is None or self._hooks.join(limit - time.monotonic())) and ended

@@ -52,9 +52,7 @@ class Ended:
 def passed_on(own: Mapping[str, str]) -> dict[str, str]:
     """Return what a command gets of our `own` environment. Pure."""
     return {
-        name: value
-        for name, value in own.items()
-        if name in PASSED_ON or name.startswith("LC_")
+        name: value for name, value in own.items() if name in PASSED_ON or name.startswith("LC_")
     }
 
 

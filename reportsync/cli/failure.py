@@ -28,6 +28,8 @@ def guarded(run: Callable[[], Any]) -> int:
     """Call `run`, show what goes wrong, and return the exit code."""
     # Short commands end like this; long ones block the signals and wait for them (see signals).
     signal.signal(signal.SIGTERM, _terminated)
+    # Whoever ignores this hands that down, and a child's exit code would be lost.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         code = run()
         require_written()

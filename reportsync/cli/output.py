@@ -88,6 +88,11 @@ def _silence(stream: TextIO) -> None:
         os.close(descriptor)
 
 
+def reader_left() -> bool:
+    """Say whether stdout can no longer be written to."""
+    return id(sys.stdout) in _broken
+
+
 def let_output_fail() -> None:
     """Have `require_written` pass: this command's exit code is about its work, not about its words."""
     _excused.append("stdout")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from reportsync.cli.context import Context
-from reportsync.cli.output import put, put_json, put_wrapped
+from reportsync.cli.output import plural, put, put_json, put_wrapped
 from reportsync.cli.tables import Cell, Column, print_table, size_text, styled
 from reportsync.model import system_clock
 from reportsync.service.status import status as coverage_status
@@ -59,6 +59,8 @@ def status(context: Context, names: tuple[str, ...], check: bool, as_json: bool)
 def print_status(context: Context, found: dict[str, Any]) -> None:
     """Print the status object for a person."""
     put(_sentence(context, found))
+    for one in found["incidents"]:
+        put_wrapped(styled(context, _incident_line(one), "yellow"), hang=4)
     put("")
     print_table(context, _COLUMNS, [_row(app) for app in found["apps"]])
     if any(app["gaps"] for app in found["apps"]):
@@ -66,6 +68,9 @@ def print_status(context: Context, found: dict[str, Any]) -> None:
     for app in found["apps"]:
         for gap in app["gaps"]:
             put_wrapped(_gap_line(app["name"], gap, found["now"]), hang=4)
+    if found["hook"]["waiting"]:
+        put("")
+        put_wrapped(_hook_line(context, found["hook"]), hang=2)
     put("")
     put("  ".join(f"{mark} {state}" for state, (mark, _) in MARKS.items()))
 
@@ -106,3 +111,19 @@ def _gap_line(name: str, gap: dict[str, Any], now: str) -> str:
     later = gap["next_attempt"] > now  # texts of one form, which sort as the instants do
     again = f"next attempt {gap['next_attempt']}" if later else "to be asked for by the next pass"
     return f"  {name} {days}: {gap['reason']}; {again}"
+
+
+def _incident_line(one: dict[str, Any]) -> str:
+    act = f"{one['hint']}; {one['command']}" if one["hint"] else one["command"]
+    return f"  {one['title']}, since {one['since']}: {one['reason']}; what to do: {act}"
+
+
+def _hook_line(context: Context, hook: dict[str, Any]) -> str:
+    text = f"The hook has yet to be run for {plural(hook['waiting'], 'arrival')}"
+    if not hook["failing"]:
+        return f"{text}."
+    failing = (
+        f"{text}; it fails for arrival {hook['arrival']} ({hook['app']} {hook['day']}) since "
+        f"{hook['since']}: {hook['error']}; next run from {hook['next_attempt']}"
+    )
+    return styled(context, failing, "yellow")

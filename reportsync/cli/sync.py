@@ -9,12 +9,11 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
-from reportsync.cli.listeners import Shown
 from reportsync.cli.passes import tell_pass
 from reportsync.cli.signals import supervised
 from reportsync.model import system_clock
 from reportsync.plan import Ask
-from reportsync.service.passes import Order, Summary, run_pass
+from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.world import World, chosen
 from reportsync.settings import Config
 
@@ -92,7 +91,9 @@ def _pass(context: Context, config: Config, order: Order, as_json: bool) -> int:
             update={"http": config.http.model_copy(update={"workers": order.workers})}
         )
 
-    def run(world: World, listener: Shown) -> Summary:
+    def run(world: World, listener: Listener) -> Summary:
         return run_pass(world, order, listener)
 
-    return supervised(lambda stop: tell_pass(context, config, stop, as_json, run))
+    # A backfill is a person's: its success must not pass for that of what should run by itself.
+    pings = order.kind == "sync"
+    return supervised(lambda stop: tell_pass(context, config, stop, as_json, run, pings=pings))

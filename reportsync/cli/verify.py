@@ -9,14 +9,15 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
-from reportsync.cli.listeners import Shown
 from reportsync.cli.output import plural, put, put_json, say
-from reportsync.cli.passes import tell_pass
+from reportsync.cli.passes import announcer_for, tell_pass
 from reportsync.cli.signals import supervised
 from reportsync.errors import Stopped
-from reportsync.model import system_clock
+from reportsync.incidents import Seen
+from reportsync.model import Report, system_clock
 from reportsync.plan import Ask
-from reportsync.service.passes import Order, Summary, run_pass
+from reportsync.service.announcing import WAIT_SECONDS
+from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.repair import Mended, foresee, mend, set_aside_damaged_ledger
 from reportsync.service.verify import Checked, Found, nothing_kept
 from reportsync.service.verify import verify as re_hash_all
@@ -54,9 +55,12 @@ def verify(
     apps = chosen(config, names)
     first = since.resolve(apps[0], now) if since else None
     counts: Counter[Found] = Counter()
+    damaged: set[Report] = set()
 
     def tell(total: int, checked: Checked) -> None:
         counts[checked.found] += 1
+        if checked.found is not Found.OK:
+            damaged.add(checked.archive.report)
         if as_json:
             put_json(_event(checked))
         elif checked.found is not Found.OK:
@@ -65,8 +69,12 @@ def verify(
     def work(stop: Stop) -> int:
         try:
             if not nothing_kept(config):
-                with open_world(config, stop) as world:
-                    re_hash_all(world, list(names) or None, first, oldest, tell)
+                with open_world(config, stop) as world, announcer_for(context, config) as announcer:
+                    try:
+                        re_hash_all(world, list(names) or None, first, oldest, tell)
+                    finally:
+                        seen = Seen(damaged=frozenset(damaged))
+                        announcer.found(world.ledger, seen, WAIT_SECONDS)
         except Stopped:
             pass  # what was verified until then is noted, and told with the code of the signal
         code = stop.code or exit_code(Findings(damaged=counts.total() > counts[Found.OK]))
@@ -125,7 +133,7 @@ def repair(context: Context, names: tuple[str, ...], dry_run: bool, as_json: boo
         else:
             say(f"{'would ' if dry_run else ''}{mended.action}: {mended.what} ({mended.why})")
 
-    def run(world: World, listener: Shown) -> Summary:
+    def run(world: World, listener: Listener) -> Summary:
         reopened = frozenset(mend(world, apps, tell))
         order = Order("repair", apps, Ask(patient=False), config.http.workers, only=reopened)
         return run_pass(world, order, listener)

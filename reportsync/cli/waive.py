@@ -56,6 +56,11 @@ def waive(
     (one,) = chosen(config, [app])
     start, end = _range(one, first, last, now)
     expiry = until.resolve(one, now) if until else None
+    if expiry is not None and expiry < now.date():
+        raise UsageProblem(
+            f"the waiver would be over already: it ends after {expiry}",
+            hint=f"today is {now.date()} (UTC); without --until it stays",
+        )
     waiver = Waiver(one.name, start, end, clean(reason), _author(), now, expiry)
     with open_ledger(config) as ledger:
         ledger.write(waivers.add, waiver)

@@ -190,6 +190,10 @@ def _absent(tree: Mapping, folder: Path) -> Iterator[Finding]:
     if ledger and url.startswith("postgresql") and find_spec("psycopg") is None:
         text = "needs a driver; run: pip install 'reportsync[postgres]'"
         yield Finding(("storage", "ledger"), text, ledger.line, ledger.column)
+    urls = _at(tree, ("notify", "urls"))
+    if isinstance(urls, Sequence) and urls.items and find_spec("apprise") is None:
+        text = "needs a library; run: pip install 'reportsync[notify]'"
+        yield Finding(("notify", "urls"), text, urls.line, urls.column)
 
 
 def _unusable_ca_file(text: str, folder: Path) -> str | None:

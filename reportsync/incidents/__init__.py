@@ -2,21 +2,27 @@
 
 from reportsync.incidents.causes import Said, Seen
 from reportsync.incidents.incident import KINDS, Cause, Incident, Span, reports_of, spans
-from reportsync.incidents.notice import Notice, Phase
-from reportsync.incidents.review import Review, Reviewed, review
+from reportsync.incidents.notice import Notice, Phase, bundle, command, notice, open_lines, title
+from reportsync.incidents.review import REMIND_EVERY, Reviewed, is_to_tell, review
 
 __all__ = [
     "KINDS",
+    "REMIND_EVERY",
     "Cause",
     "Incident",
     "Notice",
     "Phase",
-    "Review",
     "Reviewed",
     "Said",
     "Seen",
     "Span",
+    "bundle",
+    "command",
+    "is_to_tell",
+    "notice",
+    "open_lines",
     "reports_of",
     "review",
     "spans",
+    "title",
 ]

@@ -217,8 +217,9 @@ def _archives(look: Look) -> Iterator[Present]:
 
 
 def _damage(look: Look) -> Iterator[Present]:
+    waived = {Report(one.app.name, day) for one in look.covered for day in one.waived}
     by_app: dict[str, set[Report]] = defaultdict(set)
-    for report in look.seen.damaged | look.unmended:
+    for report in (look.seen.damaged | look.unmended) - waived:
         by_app[report.app].add(report)
     for app, reports in sorted(by_app.items()):
         key = key_of(Cause.DAMAGE, app)

@@ -68,9 +68,7 @@ def spans(reports: Iterable[Report]) -> tuple[Span, ...]:
 
 def reports_of(held: Iterable[Span]) -> frozenset[Report]:
     """Return every report of the days in `held`."""
-    return frozenset(
-        Report(span.app, day) for span in held for day in days(span.first, span.last)
-    )
+    return frozenset(Report(span.app, day) for span in held for day in days(span.first, span.last))
 
 
 @dataclass(frozen=True, slots=True)

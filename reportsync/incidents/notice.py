@@ -42,12 +42,12 @@ class Notice:
 
 def notice(incident: Incident, phase: Phase) -> Notice:
     """Return what is told about `incident` at `phase`, without secrets."""
-    lines = [clean(incident.outcome or "", 1000)] if phase is Phase.CLOSED else _open_lines(incident)
+    lines = (
+        [clean(incident.outcome or "", 1000)] if phase is Phase.CLOSED else _open_lines(incident)
+    )
     numbers = () if incident.number is None else (incident.number,)
     mark = "" if phase is Phase.OPENED else f"{phase}: "
-    return Notice(
-        phase, KINDS[incident.cause], mark + title(incident), "\n".join(lines), numbers
-    )
+    return Notice(phase, KINDS[incident.cause], mark + title(incident), "\n".join(lines), numbers)
 
 
 def _open_lines(incident: Incident) -> list[str]:

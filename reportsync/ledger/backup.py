@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,9 @@ from reportsync.errors import LedgerError
 from reportsync.ledger.place import cannot_open, one_at_a_time
 
 KEEP = 7
+NUMBERS_LEFT_OUT = 100_000
+"""More than a day's arrivals: ten years of daily reports of twenty-five apps."""
+
 _SCRATCH = ".reportsync-ledger.part"
 _NAME = re.compile(r"ledger-\d{8}\.db")
 
@@ -61,7 +65,7 @@ def put_back(folder: Path, ledger: Path) -> Path | None:
             # A journal that a lost ledger left behind would be played into its successor.
             ledger.with_name(f"{ledger.name}-journal").unlink(missing_ok=True)
             _sync(ledger.parent)
-            _copy(backup, ledger)
+            _copy(backup, ledger, _number_on)
         except OSError as error:
             raise cannot_open(ledger, error) from None
         return backup
@@ -79,7 +83,18 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _copy(source: Path, target: Path) -> None:
+def _number_on(ledger: sqlite3.Connection) -> None:
+    """Leave a gap in the numbers of arrivals: those given since the backup must not be given again."""
+    row = ledger.execute("SELECT seq FROM sqlite_sequence WHERE name = 'archives'").fetchone()
+    ledger.execute("DELETE FROM sqlite_sequence WHERE name = 'archives'")
+    number = (row[0] if row else 0) + NUMBERS_LEFT_OUT
+    ledger.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('archives', ?)", (number,))
+    ledger.commit()
+
+
+def _copy(
+    source: Path, target: Path, change: Callable[[sqlite3.Connection], None] = lambda ledger: None
+) -> None:
     """Copy a database so that `target` appears whole and durable, or not at all.
 
     Needs the lock of the target's folder: the scratch file has one name, so that the next copy replaces
@@ -96,6 +111,7 @@ def _copy(source: Path, target: Path) -> None:
             new.execute("PRAGMA journal_mode = OFF").close()
             # All pages in one step: between two steps a writer would make it begin anew, for ever.
             old.backup(new)
+            change(new)
         _sync(scratch)
         scratch.rename(target)
         _sync(target.parent)

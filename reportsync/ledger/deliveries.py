@@ -51,6 +51,14 @@ class FailingHook:
     failing: int
 
 
+@dataclass(frozen=True, slots=True)
+class HookState:
+    """For how many arrivals the hook has yet to be run, and the one that has been failing for longest."""
+
+    waiting: int = 0
+    failing: FailingHook | None = None
+
+
 def begin(connection: sa.Connection) -> None:
     """See to it that arrivals from now on get a delivery; those before the first call do not."""
     if _mark(connection) is None:
@@ -165,8 +173,12 @@ def give_back(connection: sa.Connection, delivery: Delivery) -> None:
     connection.execute(sa.update(deliveries).where(_mine(delivery)).values(**_FREE))
 
 
-def waiting(connection: sa.Connection) -> int:
-    """Return for how many arrivals the hook has yet to be run."""
+def hook_state(connection: sa.Connection) -> HookState:
+    """Return how far the hook is behind, and with what it fails."""
+    return HookState(_waiting(connection), failing_hook(connection))
+
+
+def _waiting(connection: sa.Connection) -> int:
     mark = _mark(connection)
     queued = connection.execute(sa.select(sa.func.count()).select_from(deliveries)).scalar_one()
     if mark is None:
@@ -256,6 +268,4 @@ def _set_mark(connection: sa.Connection, number: int) -> None:
 
 
 def _mine(delivery: Delivery) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        deliveries.c.arrival == delivery.arrival, deliveries.c.token == delivery.token
-    )
+    return sa.and_(deliveries.c.arrival == delivery.arrival, deliveries.c.token == delivery.token)

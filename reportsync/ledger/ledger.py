@@ -107,20 +107,31 @@ class Ledger:
     def _begin(self) -> Iterator[sa.Connection]:
         with self._engine.begin() as connection:
             yield connection
-            if self.path is not None and self._identity is not None:
-                place.refuse_replaced(self.path, self._identity)
+            self._refuse_replaced()
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            failure = _explain(error.orig, self.path, self._lock_wait)
+            failure = self._failure(error.orig)
         except sa.exc.TimeoutError as error:
-            failure = _explain(error, self.path, self._lock_wait)
+            failure = self._failure(error)
         else:
             return
         raise failure
+
+    def _failure(self, error: BaseException | None) -> LedgerError:
+        # SQLite calls a file that was moved away read-only: what became of it says more.
+        try:
+            self._refuse_replaced()
+        except LedgerError as replaced:
+            return replaced
+        return _explain(error, self.path, self._lock_wait)
+
+    def _refuse_replaced(self) -> None:
+        if self.path is not None and self._identity is not None:
+            place.refuse_replaced(self.path, self._identity)
 
 
 def _explain(error: BaseException | None, path: Path | None, lock_wait: float) -> LedgerError:
@@ -247,6 +258,8 @@ def _upgraded(ledger: Ledger) -> Ledger:
 
 def _empty() -> Ledger:
     """Return a ledger in memory with nothing in it, so that readers need no second way."""
-    engine = sa.create_engine("sqlite://")
+    # One connection for all threads: by default each would have an empty database of its own.
+    shared = {"check_same_thread": False}
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool, connect_args=shared)
     metadata.create_all(engine)
     return Ledger(engine, None)

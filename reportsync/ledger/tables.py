@@ -57,7 +57,7 @@ reports = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False, default=0),
     sa.Column("next_attempt", Instant),
     sa.Column("last_attempt", Instant),
-    sa.Column("last_outcome", sa.String(8)),
+    sa.Column("last_outcome", sa.String(16)),
     sa.Column("reason", sa.Text),
     sa.CheckConstraint("state IN ('missing', 'stored')", name="known_state"),
     sa.CheckConstraint("attempts >= tries AND tries >= 0", name="counts_in_order"),
@@ -105,7 +105,7 @@ attempts = sa.Table(
     sa.Column("pass_id", sa.String(32)),
     sa.Column("started", Instant, nullable=False),
     sa.Column("ended", Instant, nullable=False),
-    sa.Column("outcome", sa.String(8), nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
     sa.Column("requests", sa.Integer, nullable=False),
     sa.Column("status", sa.Integer),
     sa.Column("size", sa.BigInteger),
@@ -184,3 +184,29 @@ passes = sa.Table(
     sa.Column("exit", sa.Integer),
 )
 sa.Index("passes_started", passes.c.started)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(160), nullable=False),
+    sa.Column("opened", Instant, nullable=False),
+    sa.Column("held", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("hint", sa.Text),
+    sa.Column("told", Instant),
+    sa.Column("handed", Instant),
+    sa.Column("closed", Instant),
+    sa.Column("outcome", sa.Text),
+    sa.Column("end_told", Instant),
+)
+"""Never deleted. `held` has a line `APP FIRST LAST` per run of days; `handed` is when a notice was given to
+the channels without their answer so far; `end_told` when the end was told, or needed no telling."""
+
+sa.Index(
+    "incidents_open",
+    incidents.c.key,
+    unique=True,
+    sqlite_where=sa.text("closed IS NULL"),
+    postgresql_where=sa.text("closed IS NULL"),
+)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from reportsync.ledger.dialect import upsert
-from reportsync.ledger.tables import facts, passes, stale_sums
+from reportsync.ledger.tables import archives, facts, passes, stale_sums
+
+_BEFORE_ANY = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def remember_archive(connection: sa.Connection, archive: str) -> None:
@@ -16,6 +18,23 @@ def remember_archive(connection: sa.Connection, archive: str) -> None:
     connection.execute(
         row.on_conflict_do_update(index_elements=[facts.c.name], set_={"value": archive})
     )
+
+
+def number_arrivals_on(connection: sa.Connection, now: datetime) -> None:
+    """Have a ledger begun anew give numbers to arrivals that the lost one has not given.
+
+    They go on from the seconds since 2020: an archive gets fewer reports than one a second.
+    """
+    if connection.execute(sa.select(archives.c.id).limit(1)).first() is not None:
+        return
+    number = max(int((now - _BEFORE_ANY).total_seconds()), 1)
+    if connection.dialect.name == "postgresql":
+        sequence = sa.func.pg_get_serial_sequence("archives", "id")
+        connection.execute(sa.select(sa.func.setval(sequence, number)))
+        return
+    sequences = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+    connection.execute(sa.delete(sequences).where(sequences.c.name == "archives"))
+    connection.execute(sa.insert(sequences).values(name="archives", seq=number))
 
 
 def begin_pass(connection: sa.Connection, pass_id: str, kind: str, now: datetime) -> None:

@@ -108,10 +108,13 @@ def _ledger_place(config: Config) -> Line:
     if path is None:
         return Line("ledger", "on a database server")
     place.refuse_network(path.parent)
-    if path.exists() and not os.access(path, os.W_OK):
-        raise StorageError(
-            f"the ledger {path} is not writable for this user", hint=f"chown {os.getuid()} {path}"
-        )
+    # The folder too: the journal of a transaction stands beside the ledger.
+    for needed in (path, path.parent):
+        if path.exists() and not os.access(needed, os.W_OK):
+            raise StorageError(
+                f"the ledger's {needed} is not writable for this user",
+                hint=f"chown {os.getuid()} {needed}",
+            )
     if not path.exists():
         return Line(
             "ledger",

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from reportsync.announce import hook
-from reportsync.errors import ReportsyncError
 from reportsync.ledger import Ledger, claims, deliveries, queries
-from reportsync.ledger.deliveries import LONGEST_PAUSE, Delivery, FailingHook
+from reportsync.ledger.deliveries import LONGEST_PAUSE, Delivery
 from reportsync.ledger.queries import HeldArchive
 from reportsync.model import Clock, Report, instant_text
 from reportsync.settings import Config
@@ -49,7 +48,7 @@ Tell = Callable[[Ran], None]
 
 def pause_after(tries: int) -> timedelta:
     """Return the pause after the `tries`-th failure in a row: doubling from 1 minute to 6 hours. Pure."""
-    return min(FIRST_PAUSE * 2 ** min(tries - 1, 16), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * float(2 ** min(tries - 1, 16)), LONGEST_PAUSE)
 
 
 def arrival_event(row: HeldArchive, path: Path) -> dict[str, Any]:
@@ -191,7 +190,9 @@ def run_pending(config: Config, ledger: Ledger, stop: Stop, clock: Clock, tell: 
 class Runner:
     """The daemon's thread that runs the hook; what goes wrong in it never reaches a pass."""
 
-    def __init__(self, outbox: Outbox, stop: Stop, tell: Tell, trouble: Callable[[str], None]) -> None:
+    def __init__(
+        self, outbox: Outbox, stop: Stop, tell: Tell, trouble: Callable[[Exception], None]
+    ) -> None:
         self._outbox = outbox
         self._stop = stop
         self._tell = tell
@@ -211,26 +212,12 @@ class Runner:
         while not self._stop.requested:
             try:
                 ran = self._outbox.run_next()
-            except ReportsyncError as error:
-                self._trouble(error.message)
+            except Exception as error:
+                # A ledger that fails, or a bug: neither may end the daemon, whose work is to fetch.
+                self._trouble(error)
                 self._stop.wait(_PAUSE_AFTER_TROUBLE)
                 continue
             if ran is None:
                 self._stop.wait(LOOK_SECONDS)
             else:
                 self._tell(ran)
-
-
-def hook_status(waiting: int, failing: FailingHook | None) -> dict[str, Any]:
-    """Return what `status --json` says of the hook: how many arrivals wait and which fails. Pure."""
-    return {
-        "waiting": waiting,
-        "failing": failing.failing if failing else 0,
-        "arrival": failing.arrival if failing else None,
-        "app": failing.app if failing else None,
-        "day": failing.day.isoformat() if failing else None,
-        "tries": failing.tries if failing else 0,
-        "since": instant_text(failing.since) if failing else None,
-        "error": failing.error if failing else None,
-        "next_attempt": instant_text(failing.next_attempt) if failing else None,
-    }

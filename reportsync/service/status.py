@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from reportsync.calendar import days, next_due
+from reportsync.incidents import Incident, command, title
 from reportsync.known import Coverage, Gap, Known, coverage, gaps
-from reportsync.ledger import Ledger, queries
+from reportsync.ledger import Ledger, deliveries, incidents, queries
+from reportsync.ledger.deliveries import HookState
 from reportsync.model import ONE_DAY, Outcome, instant_text
 from reportsync.settings import App
 
@@ -17,15 +19,58 @@ def status(ledger: Ledger, apps: Sequence[App], now: datetime) -> dict[str, Any]
     """Return the coverage of `apps` at `now` as the contract's JSON object."""
     known = ledger.read(queries.known, [app.name for app in apps])
     found = [(coverage(app, known[app.name], now), known[app.name]) for app in apps]
-    return describe(found, now)
+    open_now = ledger.read(incidents.open_now)
+    return describe(found, now, ledger.read(deliveries.hook_state), open_now)
 
 
-def describe(found: Sequence[tuple[Coverage, Known]], now: datetime) -> dict[str, Any]:
-    """Return what `status` does for coverages that were read already. Pure."""
+def describe(
+    found: Sequence[tuple[Coverage, Known]],
+    now: datetime,
+    hook: HookState,
+    open_now: Iterable[Incident],
+) -> dict[str, Any]:
+    """Return what `status` does for coverages, a hook and incidents that were read already. Pure."""
+    names = {covered.app.name for covered, _ in found}
     return {
         "version": 1,
         "now": instant_text(now),
         "apps": [_app(covered, known, now) for covered, known in found],
+        "hook": _hook(hook),
+        "incidents": [_incident(one) for one in open_now if _concerns(one, names)],
+    }
+
+
+def _concerns(one: Incident, names: set[str]) -> bool:
+    """Say whether an incident is about one of the apps `names`, or about all."""
+    return not one.apps or not names.isdisjoint(one.apps) or one.subject in names
+
+
+def _incident(one: Incident) -> dict[str, Any]:
+    return {
+        "key": one.key,
+        "title": title(one),
+        "since": instant_text(one.opened),
+        "reason": one.reason,
+        "apps": list(one.apps),
+        "days": one.days,
+        "told": instant_text(one.told) if one.told else None,
+        "hint": one.hint,
+        "command": command(one),
+    }
+
+
+def _hook(state: HookState) -> dict[str, Any]:
+    failing = state.failing
+    return {
+        "waiting": state.waiting,
+        "failing": failing.failing if failing else 0,
+        "arrival": failing.arrival if failing else None,
+        "app": failing.app if failing else None,
+        "day": failing.day.isoformat() if failing else None,
+        "tries": failing.tries if failing else 0,
+        "since": instant_text(failing.since) if failing else None,
+        "error": failing.error if failing else None,
+        "next_attempt": instant_text(failing.next_attempt) if failing else None,
     }
 
 

@@ -56,6 +56,8 @@ def open_world(
     store = Store(config.storage.archive, config.storage.min_free)
     with open_ledger(config, store) as ledger:
         remembered = ledger.read(queries.archive_id)
+        if remembered is None and _had_a_ledger(store):
+            ledger.write(upkeep.number_arrivals_on, clock())
         found = store.open(remembered)
         if found != remembered:
             ledger.write(upkeep.remember_archive, found)
@@ -64,6 +66,11 @@ def open_world(
             yield World(config, ledger, store, source, clock, stop, roll)
         finally:
             source.close()
+
+
+def _had_a_ledger(store: Store) -> bool:
+    """Say whether a ledger of this archive was lost: it is marked as ours, and holds reports."""
+    return store.look() is not None and next(store.walk(), None) is not None
 
 
 def open_ledger(config: Config, store: Store | None = None) -> Ledger:

@@ -12,8 +12,11 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from reportsync.errors import LedgerError
+from reportsync.incidents import Incident
 from reportsync.known import Known, coverage
-from reportsync.ledger import Ledger, open_reading, place, queries, sqlite_path
+from reportsync.ledger import deliveries, incidents, queries
+from reportsync.ledger.deliveries import HookState
+from reportsync.ledger.reader import Reader
 from reportsync.model import Clock
 from reportsync.settings import Config
 from reportsync.web.standing import Standing, standing
@@ -22,6 +25,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FRESH_SECONDS = 1.0
+_SHARE = 10
+_LONGEST_SECONDS = 30.0
+"""A look is kept for `_SHARE` times what it took: with very many missing days it may take seconds."""
 _PATIENCE_SECONDS = 2.0
 """How long a request waits for another one that is just reading; then it takes what was read before."""
 
@@ -33,6 +39,8 @@ class Seen:
     now: datetime
     standings: tuple[Standing, ...]
     last_arrival: datetime | None
+    hook: HookState
+    open_now: tuple[Incident, ...] = ()
     made: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, name: str) -> Standing | None:
@@ -41,31 +49,28 @@ class Seen:
 
 
 class Board:
-    """The ledger as the page sees it: opened for reading, opened anew once its file is another one.
+    """The ledger as the page sees it; one request at a time reads it, for all that come meanwhile.
 
     Safe to use from several threads.
     """
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._apps = config.apps
-        self._url = config.storage.ledger
-        self._path = sqlite_path(self._url)
+        self._reader = Reader(config.storage.ledger)
         self._clock = clock
         self._lock = threading.Lock()
-        self._ledger: Ledger | None = None
-        self._identity: tuple[int, int] | None = None
-        self._looked = float("-inf")
+        self._stale_at = float("-inf")
         self._seen: Seen | None = None
         self._failed: LedgerError | None = None
 
     def look(self) -> Seen:
-        """Return what the ledger holds, at most a second old unless it is slow to answer.
+        """Return what the ledger holds, a second old at most unless there is very much.
 
         Raises `LedgerError` if the ledger cannot be read.
         """
         if self._lock.acquire(timeout=_PATIENCE_SECONDS):
             try:
-                if time.monotonic() - self._looked > FRESH_SECONDS:
+                if time.monotonic() >= self._stale_at:
                     self._refresh()
             finally:
                 self._lock.release()
@@ -91,21 +96,22 @@ class Board:
     ) -> T:
         """Run `function(connection, ...)` on one view of the ledger, now; raises `LedgerError`."""
         with self._lock:
-            ledger = self._open()
-        return ledger.read(function, *args, **kwargs)
+            return self._reader.read(function, *args, **kwargs)
 
     def close(self) -> None:
         """Close the ledger; a later look opens it again."""
         with self._lock:
-            self._drop()
+            self._reader.close()
 
     def _refresh(self) -> None:
+        began, keep = time.monotonic(), FRESH_SECONDS
         try:
             self._seen, self._failed = self._read_all(), None
+            keep = min(max(keep, _SHARE * (time.monotonic() - began)), _LONGEST_SECONDS)
         except LedgerError as error:
             self._failed = error
-            self._drop()
-        self._looked = time.monotonic()
+            self._reader.close()
+        self._stale_at = time.monotonic() + keep
 
     def _read_all(self) -> Seen:
         now = self._clock()
@@ -113,33 +119,15 @@ class Board:
 
         def everything(
             connection: sa.Connection,
-        ) -> tuple[dict[str, Known], datetime | None]:
-            return queries.known(connection, names), queries.last_arrival(connection)
+        ) -> tuple[dict[str, Known], datetime | None, HookState, list[Incident]]:
+            return (
+                queries.known(connection, names),
+                queries.last_arrival(connection),
+                deliveries.hook_state(connection),
+                incidents.open_now(connection),
+            )
 
-        known, last_arrival = self._open().read(everything)
+        known, last_arrival, hook, open_now = self._reader.read(everything)
         found = [(app, known[app.name]) for app in self._apps]
         standings = tuple(standing(coverage(app, one, now), one, now) for app, one in found)
-        return Seen(now, standings, last_arrival)
-
-    def _open(self) -> Ledger:
-        """Return the open ledger, opened anew if there was none or the file has been replaced."""
-        identity = self._file()
-        # Without its file there is an empty stand-in, which the first pass makes obsolete.
-        stand_in = self._ledger is not None and self._path is not None and self._ledger.path is None
-        if self._ledger is None or stand_in or identity != self._identity:
-            self._drop()
-            self._ledger, self._identity = open_reading(self._url), identity
-        return self._ledger
-
-    def _file(self) -> tuple[int, int] | None:
-        if self._path is None:
-            return None
-        try:
-            return place.identity(self._path)
-        except OSError as error:
-            raise place.cannot_open(self._path, error) from None
-
-    def _drop(self) -> None:
-        if self._ledger is not None:
-            self._ledger.close()
-            self._ledger = None
+        return Seen(now, standings, last_arrival, hook, tuple(open_now))

@@ -73,7 +73,7 @@ class Pages:
     ) -> bytes:
         """Return the page of one app, given every day of it in the ledger and its latest attempts."""
         covered = one.coverage
-        found = [_Gap(gap, covered) for gap in reversed(gaps(covered))]
+        found = gaps(covered)[::-1]
         return self._page(
             "app.html",
             root="../",
@@ -82,7 +82,7 @@ class Pages:
             sentence=sentence([one]),
             schedule=_schedule(one),
             apart=_apart(seen.now),
-            gaps=found[:_MOST_GAPS],
+            gaps=[_Gap(gap, covered) for gap in found[:_MOST_GAPS]],
             more_gaps=max(0, len(found) - _MOST_GAPS),
             years=marks.years(covered, *_titles(one, held, seen.now)),
             attempts=tried,
@@ -166,9 +166,7 @@ def _totals(standings: Sequence[Standing]) -> Mapping[str, int]:
 
 def _schedule(one: Standing) -> str:
     app = one.coverage.app
-    return (
-        f"{app.report_time:%H:%M} {app.timezone} on the next day, and {duration_text(app.buffer)}"
-    )
+    return f"{app.report_time:%H:%M} {app.timezone} the next day, plus {duration_text(app.buffer)}"
 
 
 def _titles(one: Standing, held: Sequence[DayRow], now: datetime) -> tuple[Any, Any]:

@@ -196,6 +196,7 @@ class _Conversation(BaseHTTPRequestHandler):
 
     server: _Listener
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"  # else nonsense would be answered without a status line
     timeout = _SILENCE_SECONDS
 
     def version_string(self) -> str:

@@ -184,7 +184,8 @@ def _told(verdict: Verdict) -> Answer:
 
 
 def _status_json(seen: Seen) -> bytes:
-    found = describe([(one.coverage, one.known) for one in seen.standings], seen.now)
+    standings = [(one.coverage, one.known) for one in seen.standings]
+    found = describe(standings, seen.now, seen.hook, seen.open_now)
     return json.dumps(found, ensure_ascii=False).encode() + b"\n"
 
 

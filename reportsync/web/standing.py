@@ -6,14 +6,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from reportsync.calendar import last_due, next_due
 from reportsync.known import Coverage, Known
 from reportsync.model import ONE_DAY, Outcome
 
-Word = Literal["key refused", "late", "missing", "complete", "nothing due"]
-_WORST_FIRST: tuple[Word, ...] = ("key refused", "late", "missing", "complete", "nothing due")
+Word = Literal["key refused", "late", "missing", "waiting", "complete", "nothing due"]
+_WORST_FIRST: tuple[Word, ...] = get_args(Word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class Standing:
         if self.overdue:
             return "late"
         if self.coverage.missing:
-            return "missing"
+            waiting = all(row.last_outcome is Outcome.WAITING for row in self.coverage.missing)
+            return "waiting" if waiting else "missing"
         return "complete" if self.coverage.expected else "nothing due"
 
 
@@ -129,8 +130,8 @@ def sentence(standings: Sequence[Standing]) -> str:
         return f"Every due day is there: {expected - waived:,} stored{rest}."
     short = [one.name for one in standings if one.coverage.missing]
     where = short[0] if len(short) == 1 else f"{len(short)} of {len(standings)} apps"
-    verb = "is" if missing == 1 else "are"
-    return f"{missing:,} of {expected:,} due days {verb} missing, in {where}."
+    text = f"{missing:,} of {expected:,} due days {'is' if missing == 1 else 'are'} missing"
+    return f"{text}, in {where}." if len(standings) > 1 else f"{text}."
 
 
 def counted(count: int, thing: str) -> str:

@@ -136,8 +136,17 @@ class Place:
         """Write the config for `apps` as the running `sandbox` has them."""
         self.write("".join(block(app, sandbox.url) for app in apps), **more)
 
-    def run(self, *args: str, env: Mapping[str, str] | None = None, out: str | None = None) -> Done:
-        """Run a command and return how it ended; `out` is a file for its stdout."""
+    def run(
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        out: str | None = None,
+        plain: bool = False,
+    ) -> Done:
+        """Run a command and return how it ended.
+
+        `out` is a file for its stdout; `plain` takes from root what sets it over permission bits.
+        """
         number = next(self._numbers)
         words = [self._words / f"{number}.{kind}" for kind in ("out", "err")]
         code = self._zygote.run(
@@ -146,6 +155,7 @@ class Place:
             env=environment(env),
             out=out or str(words[0]),
             err=str(words[1]),
+            plain=plain,
         )
         return Done(code, "" if out else words[0].read_text(), words[1].read_text())
 
@@ -170,7 +180,11 @@ class Place:
         for path in [self.folder, *sorted(self.folder.rglob("*"))]:
             status = path.lstat()
             content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-            found[str(path.relative_to(self.folder))] = (status.st_mode, status.st_mtime_ns, content)
+            found[str(path.relative_to(self.folder))] = (
+                status.st_mode,
+                status.st_mtime_ns,
+                content,
+            )
         return found
 
 

@@ -104,7 +104,9 @@ def test_fault_19_a_report_that_changed_becomes_a_version_beside_the_old_one(pla
         outcomes = []
         for revision in (2, 2, 3, 1):
             sandbox.faults.replace(Fault("changed", day=ago(5), revision=revision))
-            done = place.run("backfill", f"--since={ago(5)}", f"--until={ago(5)}", "--force", "--json")
+            done = place.run(
+                "backfill", f"--since={ago(5)}", f"--until={ago(5)}", "--force", "--json"
+            )
             assert done.code == 0
             outcomes.append(done.outcomes()["one", str(ago(5))])
     assert outcomes == ["version", "unchanged", "version", "version"]

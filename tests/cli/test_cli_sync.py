@@ -106,7 +106,9 @@ def test_a_refused_key_exits_77_and_says_what_to_compare(place: Place) -> None:
 def test_a_storage_fault_goes_before_a_refused_key(place: Place) -> None:
     apps = [stand_in("one", 2), stand_in("two", 2)]
     with Sandbox(apps, report_size=50_000) as sandbox:
-        blocks = block(apps[0], sandbox.url, keys=["another-key-0123"]) + block(apps[1], sandbox.url)
+        blocks = block(apps[0], sandbox.url, keys=["another-key-0123"]) + block(
+            apps[1], sandbox.url
+        )
         place.write(blocks, http="http: {rate: 0, attempts: 1, max_size: 10KiB}\n")
         done = place.run("sync", "--json")
     assert set(done.outcomes().values()) == {"rejected", "failed"}
@@ -164,7 +166,9 @@ def test_config_problems_exit_78_with_their_position(place: Place) -> None:
     assert "app_id" in done.err, "all problems at once"
 
 
-@pytest.mark.parametrize("command", [["sync"], ["status"], ["backfill", "--since", "-7d"], ["check"]])
+@pytest.mark.parametrize(
+    "command", [["sync"], ["status"], ["backfill", "--since", "-7d"], ["check"]]
+)
 def test_a_config_that_is_not_there_exits_78(place: Place, command: list[str]) -> None:
     done = place.run(*command)
     assert (done.code, done.out) == (78, "")

@@ -93,7 +93,9 @@ def _insert(connection: sa.Connection, histories: Sequence[History], now: dateti
         )
         for day, reason in one.waived.items():
             waiver = {"app": one.name, "first": day, "last": day, "reason": reason}
-            connection.execute(sa.insert(tables.waivers), {**waiver, "author": "ops", "created": now})
+            connection.execute(
+                sa.insert(tables.waivers), {**waiver, "author": "ops", "created": now}
+            )
     for table, values in rows.items():
         if values:
             connection.execute(sa.insert(table), values)
@@ -103,7 +105,13 @@ def _stored(rows: dict[sa.Table, list[dict[str, Any]]], one: History, day: date)
     at = due(day, one.app) + timedelta(seconds=20)
     state = {"app": one.name, "day": day, "state": "stored", "attempts": 1, "tries": 0}
     rows[tables.reports].append(
-        {**state, "last_outcome": "stored", "reason": None, "next_attempt": None, "last_attempt": at}
+        {
+            **state,
+            "last_outcome": "stored",
+            "reason": None,
+            "next_attempt": None,
+            "last_attempt": at,
+        }
     )
     total = 0
     for version in range(1, one.versions.get(day, 1) + 1):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from reportsync.calendar import days
 from web_ledger import Gone, History
+
+from reportsync.calendar import days
 
 _AGAIN = datetime(2026, 7, 30, 17, 5, tzinfo=UTC)
 
@@ -16,7 +17,7 @@ def _gone(first: date, last: date, gone: Gone) -> dict[date, Gone]:
 
 def sample() -> list[History]:
     """Return the histories of seven apps as they stand at `web_ledger.NOW`."""
-    refused = Gone("HTTP 401: the key was refused: Signature mismatch", "rejected", 1)
+    refused = Gone("HTTP 401: the key was refused", "rejected", 1)
     absent = Gone("HTTP 404: no report for this day: Report not found", "waiting", 6, _AGAIN)
     cut = Gone("the body ended after 8,192 of 14,336 bytes", "failed", 2, _AGAIN)
     newest = date(2026, 7, 29)

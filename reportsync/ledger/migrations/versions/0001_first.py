@@ -52,7 +52,7 @@ def upgrade() -> None:
         sa.Column("pass_id", sa.String(length=32), nullable=True),
         sa.Column("started", Instant(), nullable=False),
         sa.Column("ended", Instant(), nullable=False),
-        sa.Column("outcome", sa.String(length=8), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("requests", sa.Integer(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
@@ -94,6 +94,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "incidents",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("key", sa.String(length=160), nullable=False),
+        sa.Column("opened", Instant(), nullable=False),
+        sa.Column("held", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=True),
+        sa.Column("told", Instant(), nullable=True),
+        sa.Column("handed", Instant(), nullable=True),
+        sa.Column("closed", Instant(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("end_told", Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "incidents_open",
+        "incidents",
+        ["key"],
+        unique=True,
+        sqlite_where=sa.text("closed IS NULL"),
+        postgresql_where=sa.text("closed IS NULL"),
+    )
+    op.create_table(
         "passes",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -116,7 +139,7 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("next_attempt", Instant(), nullable=True),
         sa.Column("last_attempt", Instant(), nullable=True),
-        sa.Column("last_outcome", sa.String(length=8), nullable=True),
+        sa.Column("last_outcome", sa.String(length=16), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.CheckConstraint("state IN ('missing', 'stored')", name="known_state"),
         sa.CheckConstraint("attempts >= tries AND tries >= 0", name="counts_in_order"),

@@ -1,0 +1,146 @@
+"""`arrivals`: the numbered feed of what was stored, and its replay to the hook."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import closing
+
+import click
+
+from reportsync.cli.context import Context
+from reportsync.cli.output import plural, put, put_json, reader_left
+from reportsync.cli.signals import supervised
+from reportsync.cli.tables import size_text
+from reportsync.errors import UsageProblem
+from reportsync.ledger import deliveries, queries
+from reportsync.ledger.queries import HeldArchive
+from reportsync.ledger.reader import Reader
+from reportsync.model import system_clock
+from reportsync.service.hooks import arrival_event
+from reportsync.service.world import chosen, look, open_ledger
+from reportsync.settings import Config
+from reportsync.stop import Stop
+from reportsync.store import Store
+
+_CHUNK = 500
+_LOOK_SECONDS = 1.0
+NUMBER = click.IntRange(min=1)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--since",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Only numbers over N: the last one that you have dealt with.",
+)
+@click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what arrives, until SIGINT.")
+@JSON
+@click.pass_context
+def arrivals(
+    ctx: click.Context, since: int, names: tuple[str, ...], follow: bool, as_json: bool
+) -> int:
+    """List what arrived, in the order of arrival: one line each, with --json one object each.
+
+    Every archive that is recorded gets the next number, once and for all; a new version of a report is an
+    arrival of its own. Whoever keeps the last number and asks for what came --since then misses nothing.
+    Writes nothing; works before the first pass and while a daemon runs.
+    """
+    if ctx.invoked_subcommand is not None:
+        return 0
+    context: Context = ctx.obj
+    config = context.load().config
+    wanted = frozenset(app.name for app in chosen(config, names)) if names else None
+    feed = _Feed(context, config, since, wanted, as_json)
+
+    def work(stop: Stop) -> int:
+        with closing(Reader(config.storage.ledger)) as reader:
+            feed.put_new(reader, stop)
+            feed.warn_beyond(reader)
+            while follow and not reader_left() and not stop.wait(_LOOK_SECONDS):
+                feed.put_new(reader, stop)
+        return stop.code
+
+    return supervised(work)
+
+
+class _Feed:
+    """What was shown so far, and how the rest is to be."""
+
+    def __init__(
+        self,
+        context: Context,
+        config: Config,
+        since: int,
+        wanted: Collection[str] | None,
+        as_json: bool,
+    ) -> None:
+        self._context = context
+        self._store = Store(config.storage.archive, 0)
+        self._since = since
+        self._last = since
+        self._wanted = wanted
+        self._as_json = as_json
+
+    def put_new(self, reader: Reader, stop: Stop) -> None:
+        """Show the arrivals that were not shown yet."""
+        while rows := reader.read(queries.arrivals_after, self._last, _CHUNK):
+            for row in rows:
+                if stop.requested or reader_left():
+                    return
+                if self._wanted is None or row.archive.report.app in self._wanted:
+                    self._put(row)
+                self._last = row.number
+
+    def warn_beyond(self, reader: Reader) -> None:
+        """Say so if there is no arrival of the number from which on the feed was asked for."""
+        latest = reader.read(queries.last_arrival_number)
+        if self._since > latest:
+            self._context.note(f"--since {self._since} is beyond the latest arrival, {latest}")
+
+    def _put(self, row: HeldArchive) -> None:
+        archive = row.archive
+        path = self._store.path(archive.report, archive.version).absolute()
+        if self._as_json:
+            put_json(arrival_event(row, path))
+            return
+        version = f" version {archive.version}" if archive.version > 1 else ""
+        flags = "".join(f" [{flag}]" for flag in row.flags)
+        put(f"{row.number}  {archive.report}{version}  {size_text(archive.size)}  {path}{flags}")
+
+
+@arrivals.command()
+@click.argument("first", type=NUMBER, metavar="FROM")
+@click.argument("last", type=NUMBER, metavar="[TO]", required=False)
+@JSON
+@click.pass_obj
+def replay(context: Context, first: int, last: int | None, as_json: bool) -> int:
+    """Have the hook run again for the arrivals numbered FROM to TO, with the same numbers.
+
+    The daemon runs it within seconds, else the next 'sync' or 'backfill' does. Of each app these runs come
+    before those for later arrivals.
+    """
+    config = context.load().config
+    end = first if last is None else last
+    if end < first:
+        raise UsageProblem(f"the range runs backwards: {first} is after {end}", hint="swap the two")
+    if config.hooks.arrival is None:
+        raise UsageProblem(
+            "there is no hook to run again", hint="set hooks.arrival, or read 'reportsync arrivals'"
+        )
+    with look(config) as ledger:
+        rows = ledger.read(queries.arrivals_after, first - 1, 1)
+    if not rows or rows[0].number > end:
+        raise UsageProblem(
+            f"no arrival has a number from {first} to {end}", hint="see 'reportsync arrivals'"
+        )
+    with open_ledger(config) as ledger:
+        count = ledger.write(deliveries.replay, first, end, system_clock())
+    if as_json:
+        put_json({"version": 1, "from": first, "to": end, "arrivals": count})
+    else:
+        put(f"the hook will be run again for {plural(count, 'arrival')}")
+    return 0

@@ -1,0 +1,144 @@
+"""Incidents in the ledger: which are open, what a review changes, what was told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from reportsync.incidents import Cause, Incident, Notice, Phase, Reviewed, Span, reports_of
+from reportsync.ledger.tables import archives, incidents, reports
+from reportsync.model import Report
+
+_OPEN = incidents.c.closed.is_(None)
+
+
+def open_now(connection: sa.Connection) -> list[Incident]:
+    """Return the incidents that are open, oldest first."""
+    query = sa.select(incidents).where(_OPEN).order_by(incidents.c.id)
+    return [_incident(row) for row in connection.execute(query)]
+
+
+def untold_ends(connection: sa.Connection, since: datetime) -> list[Incident]:
+    """Return the incidents closed after `since` of whose end nobody knows yet, oldest first."""
+    query = sa.select(incidents).where(incidents.c.closed > since, incidents.c.end_told.is_(None))
+    return [_incident(row) for row in connection.execute(query.order_by(incidents.c.id))]
+
+
+def history(connection: sa.Connection) -> list[Incident]:
+    """Return every incident that ever was, oldest first."""
+    return [_incident(r) for r in connection.execute(sa.select(incidents).order_by(incidents.c.id))]
+
+
+def apply(connection: sa.Connection, found: Reviewed, now: datetime) -> list[Incident]:
+    """Write what a review at `now` came to, and return the new incidents with the numbers of their rows.
+
+    Of the end of what nobody was told about, nobody needs to be told.
+    """
+    for one in found.lasting:
+        _update(
+            connection, one, held=_text(one.held), reason=one.reason, hint=one.hint, told=one.told
+        )
+    for one in found.closed:
+        silent = now if one.told is None else None
+        _update(connection, one, closed=now, outcome=one.outcome, handed=None, end_told=silent)
+    for one in found.dropped:
+        _update(connection, one, closed=now, handed=None, end_told=now)
+    return [_insert(connection, one) for one in found.opened]
+
+
+def hand(connection: sa.Connection, numbers: Iterable[int], now: datetime) -> None:
+    """Note that notices about the incidents `numbers` are given to the channels at `now`."""
+    _set(connection, numbers, handed=now)
+
+
+def told(connection: sa.Connection, numbers: Iterable[int], now: datetime, *, end: bool) -> None:
+    """Note that somebody was told at `now`: of an incident, or of its `end`."""
+    _set(connection, numbers, handed=None, **{"end_told" if end else "told": now})
+
+
+def note_delivery(
+    connection: sa.Connection, arrived: Iterable[Notice], failed: Iterable[Notice], now: datetime
+) -> None:
+    """Note what became of notices: told, or free for whoever comes next; a reminder can wait a day."""
+    for one in arrived:
+        told(connection, one.numbers, now, end=one.phase is Phase.CLOSED)
+    for one in failed:
+        if one.phase is Phase.REMINDER:
+            told(connection, one.numbers, now, end=False)
+        else:
+            _set(connection, one.numbers, handed=None)
+
+
+def unmended(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[Report]:
+    """Return which reports of open damage are still missing, or were not found right since it opened."""
+    left: set[Report] = set()
+    for one in found:
+        if one.cause is Cause.DAMAGE:
+            held = reports_of(one.held)
+            left |= held & _not_right(connection, one.subject, one.opened)
+    return frozenset(left)
+
+
+def _not_right(connection: sa.Connection, app: str, since: datetime) -> set[Report]:
+    missing = sa.select(reports.c.day).where(reports.c.app == app, reports.c.state == "missing")
+    unverified = sa.select(archives.c.day).where(
+        archives.c.app == app, archives.c.held.is_(True), archives.c.verified <= since
+    )
+    days = [*connection.execute(missing).scalars(), *connection.execute(unverified).scalars()]
+    return {Report(app, day) for day in days}
+
+
+def _insert(connection: sa.Connection, one: Incident) -> Incident:
+    inserted = connection.execute(
+        sa.insert(incidents).values(
+            key=one.key,
+            opened=one.opened,
+            held=_text(one.held),
+            reason=one.reason,
+            hint=one.hint,
+        )
+    )
+    assert inserted.inserted_primary_key is not None
+    return _numbered(one, int(inserted.inserted_primary_key[0]))
+
+
+def _numbered(one: Incident, number: int) -> Incident:
+    return Incident(one.key, one.opened, one.held, one.reason, one.hint, number=number)
+
+
+def _update(connection: sa.Connection, one: Incident, **values: object) -> None:
+    connection.execute(sa.update(incidents).where(incidents.c.id == one.number).values(**values))
+
+
+def _set(connection: sa.Connection, numbers: Iterable[int], **values: object) -> None:
+    chosen = list(numbers)
+    if chosen:
+        connection.execute(sa.update(incidents).where(incidents.c.id.in_(chosen)).values(**values))
+
+
+def _incident(row: sa.Row[tuple[object, ...]]) -> Incident:
+    return Incident(
+        key=row.key,
+        opened=row.opened,
+        held=_spans(row.held),
+        reason=row.reason,
+        hint=row.hint,
+        told=row.told,
+        handed=row.handed,
+        closed=row.closed,
+        outcome=row.outcome,
+        number=row.id,
+    )
+
+
+def _text(held: Sequence[Span]) -> str:
+    return "\n".join(f"{app} {first} {last}" for app, first, last in held)
+
+
+def _spans(text: str) -> tuple[Span, ...]:
+    words = [line.split(" ") for line in text.splitlines()]
+    return tuple(
+        Span(app, date.fromisoformat(first), date.fromisoformat(last)) for app, first, last in words
+    )

@@ -1,0 +1,91 @@
+"""Review the incidents in one transaction: what to log, what to send, what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from reportsync.incidents import (
+    REMIND_EVERY,
+    Incident,
+    Notice,
+    Phase,
+    Reviewed,
+    Seen,
+    is_to_tell,
+    notice,
+    review,
+)
+from reportsync.known import Coverage, coverage
+from reportsync.ledger import incidents, queries
+from reportsync.settings import App, Config, Event, Notify
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a review came to; all of `logged` is new to the log, `sent` is for the channels."""
+
+    logged: tuple[Notice, ...]
+    sent: tuple[Notice, ...]
+    open_now: tuple[Incident, ...]
+
+
+def review_now(connection: Connection, config: Config, seen: Seen, now: datetime) -> News:
+    """Bring the incidents up to date with the ledger and with what was `seen`, and say what follows.
+
+    What is to be sent is noted as handed to the channels, so that no other process sends it as well;
+    where no channel is asked for, it counts as told.
+    """
+    open_before = incidents.open_now(connection)
+    unmended = incidents.unmended(connection, open_before)
+    found = review(open_before, _coverages(connection, config.apps, now), seen, now, unmended)
+    opened = incidents.apply(connection, found, now)
+    ends = incidents.untold_ends(connection, now - REMIND_EVERY)
+    remind = [one for one in found.lasting if one.told is not None and is_to_tell(one, now)]
+    again = [one for one in found.lasting if one.told is None and is_to_tell(one, now)]
+    pending = [
+        *(notice(one, Phase.OPENED) for one in (*opened, *again)),
+        *(notice(one, Phase.REMINDER) for one in remind),
+        *(notice(one, Phase.CLOSED) for one in ends if is_to_tell(one, now, end=True)),
+    ]
+    sent = [one for one in pending if reaches(config.notify, one.kind, one.phase)]
+    _note(connection, pending, sent, now)
+    return News(
+        logged=_logged(opened, remind, found),
+        sent=tuple(sent),
+        open_now=(*opened, *found.lasting, *found.covered),
+    )
+
+
+def _coverages(connection: Connection, apps: Iterable[App], now: datetime) -> list[Coverage]:
+    known = queries.known(connection, [app.name for app in apps])
+    return [coverage(app, known[app.name], now) for app in apps]
+
+
+def _logged(
+    opened: Iterable[Incident], remind: Iterable[Incident], found: Reviewed
+) -> tuple[Notice, ...]:
+    return (
+        *(notice(one, Phase.OPENED) for one in opened),
+        *(notice(one, Phase.REMINDER) for one in remind),
+        *(notice(one, Phase.CLOSED) for one in found.closed),
+    )
+
+
+def _note(
+    connection: Connection, pending: Iterable[Notice], sent: list[Notice], now: datetime
+) -> None:
+    for one in pending:
+        if one in sent:
+            incidents.hand(connection, one.numbers, now)
+        else:
+            incidents.told(connection, one.numbers, now, end=one.phase is Phase.CLOSED)
+
+
+def reaches(notify: Notify, kind: Event, phase: Phase) -> bool:
+    """Say whether a channel is asked for notices of `kind` at `phase`. Pure."""
+    wanted = kind in notify.on and (phase is not Phase.CLOSED or "recovered" in notify.on)
+    return bool(notify.urls) and wanted

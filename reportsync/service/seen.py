@@ -1,0 +1,53 @@
+"""What a pass saw that the ledger does not keep: which keys, hosts and archives were refused and why."""
+
+from __future__ import annotations
+
+from reportsync.collect import Collected
+from reportsync.errors import AppRefused, ArchiveRefused, StorageError, TooLarge
+from reportsync.incidents import Said, Seen
+from reportsync.model import HAVE, Outcome, Report
+from reportsync.service.passes import Listener
+
+
+class Watch(Listener):
+    """Passes on to `inner` what happens in a pass, and keeps what incidents are made of."""
+
+    def __init__(self, inner: Listener) -> None:
+        self._inner = inner
+        self._refused: dict[str, Said] = {}
+        self._barred: dict[str, Said] = {}
+        self._archives: dict[Report, Said] = {}
+        self._answered: set[str] = set()
+
+    def begun(self, planned: int) -> None:
+        self._inner.begun(planned)
+
+    def ended(self, ended: Collected) -> None:
+        self._keep(ended)
+        self._inner.ended(ended)
+
+    def waiting_for_others(self, count: int) -> None:
+        self._inner.waiting_for_others(count)
+
+    def _keep(self, ended: Collected) -> None:
+        app = ended.report.app
+        said = Said(ended.reason or "", ended.hint)
+        if ended.key_refused:
+            self._refused[app] = said
+        elif isinstance(ended.error, AppRefused):
+            self._barred[app] = said
+        elif isinstance(ended.error, ArchiveRefused | TooLarge):
+            self._archives[ended.report] = said
+        elif ended.outcome is Outcome.WAITING or ended.outcome in HAVE - {Outcome.ADOPTED}:
+            self._answered.add(app)
+
+    def seen(self, trouble: StorageError | None) -> Seen:
+        """Return what was seen in a pass that ended with `trouble`, None if storage was fine."""
+        return Seen(
+            refused=self._refused,
+            barred=self._barred,
+            archives=self._archives,
+            answered=frozenset(self._answered - self._refused.keys()),
+            storage=Said(trouble.message, trouble.hint) if trouble else None,
+            storage_fine=trouble is None,
+        )

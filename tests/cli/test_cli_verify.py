@@ -1,0 +1,280 @@
+"""`verify` and `repair`: is what we have whole, and made whole again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from cli_tool import Place, ago, check_sums, name_of, stand_in
+
+from reportsync.sandbox import Fault, Sandbox
+from reportsync.sandbox.reports import make_report
+
+APP = stand_in("one", 8)
+
+
+def file_of(place: Place, days_ago: int) -> Path:
+    return place.archive / "one" / f"{ago(days_ago):%Y}" / name_of(ago(days_ago))
+
+
+def damage(path: Path) -> None:
+    """Change one byte in the middle."""
+    path.chmod(0o640)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def filled(place: Place) -> Place:
+    """Return a place with eight stored days; the sandbox is gone."""
+    with Sandbox([APP]) as sandbox:
+        place.serve(sandbox, [APP])
+        assert place.run("sync").code == 0
+    return place
+
+
+def repaired(place: Place, *words: str, faults: tuple[Fault, ...] = ()) -> tuple[list[str], object]:
+    """Run `repair` against a sandbox; return the files that it asked for, and how it ended."""
+    with Sandbox([APP], faults=faults) as sandbox:
+        place.serve(sandbox, [APP])
+        done = place.run("repair", "--json", *words)
+    return [request.name for request in sandbox.requests], done
+
+
+def actions(done: object) -> list[tuple[str, str]]:
+    events = [json.loads(line) for line in done.out.splitlines()]  # type: ignore[attr-defined]
+    return [(event["action"], event["what"]) for event in events if event["event"] == "repair"]
+
+
+def test_verify_finds_everything_right(filled: Place) -> None:
+    done, told = filled.run("verify", "--json"), filled.run("verify")
+    assert (done.code, told.code) == (0, 0)
+    assert done.summary == {
+        "event": "summary", "checked": 8, "ok": 8, "damaged": 0, "lost": 0, "exit": 0,
+    }  # fmt: skip
+    assert told.out == "8 archives checked: 8 right, 0 damaged, 0 lost\n"
+
+
+def test_verify_tells_damaged_from_lost_and_exits_4(filled: Place) -> None:
+    damage(file_of(filled, 3))
+    file_of(filled, 5).unlink()
+    done, told = filled.run("verify", "--json"), filled.run("verify")
+    assert (done.code, told.code) == (4, 4)
+    assert done.summary == {
+        "event": "summary", "checked": 8, "ok": 6, "damaged": 1, "lost": 1, "exit": 4,
+    }  # fmt: skip
+    results = {event["day"]: event["result"] for event in done.events[:-1]}
+    assert (results[str(ago(3))], results[str(ago(5))]) == ("damaged", "lost")
+    assert f"one {ago(3)} version 1: damaged" in told.out
+    assert "reportsync repair" in told.err
+
+
+def test_a_file_that_grew_is_damaged(filled: Place) -> None:
+    file_of(filled, 3).chmod(0o640)
+    with file_of(filled, 3).open("ab") as file:
+        file.write(b"\n")
+    assert filled.run("verify", "--json").summary["damaged"] == 1
+
+
+def test_the_oldest_go_round(filled: Place) -> None:
+    rounds = [filled.run("verify", "--oldest", "3", "--json") for _ in range(3)]
+    days = [[event["day"] for event in done.events[:-1]] for done in rounds]
+    assert [done.summary["checked"] for done in rounds] == [3, 3, 3]
+    assert len(set(days[0] + days[1])) == 6
+    assert set(days[2]) >= {str(ago(number)) for number in range(2, 10)} - set(days[0] + days[1])
+
+
+def test_verify_notes_when_each_was_found_right(filled: Place) -> None:
+    (before,) = filled.run("why", "one", str(ago(3)), "--json").json["versions"]
+    while True:  # instants are shown in whole seconds
+        assert filled.run("verify", f"--since={ago(4)}").code == 0
+        (after,) = filled.run("why", "one", str(ago(3)), "--json").json["versions"]
+        if after["verified"] > before["verified"]:
+            break
+    (other,) = filled.run("why", "one", str(ago(6)), "--json").json["versions"]
+    assert other["verified"] < after["verified"]
+    assert (after["stored"], after["sha256"]) == (before["stored"], before["sha256"])
+
+
+def test_fault_30_a_lost_file_is_fetched_again(filled: Place) -> None:
+    before = filled.zips()
+    file_of(filled, 5).unlink()
+    asked, done = repaired(filled)
+    assert asked == [name_of(ago(5))]
+    assert (done.code, actions(done)) == (0, [("reopen", f"one {ago(5)}")])
+    assert filled.zips() == before
+    assert filled.run("verify").code == 0
+    assert check_sums(filled.archive) == 8
+
+
+def test_fault_30_an_altered_file_goes_to_quarantine_and_is_fetched_again(filled: Place) -> None:
+    before = filled.zips()
+    damage(file_of(filled, 5))
+    altered = file_of(filled, 5).read_bytes()
+    asked, done = repaired(filled)
+    assert asked == [name_of(ago(5))]
+    assert actions(done) == [("set aside", str(file_of(filled, 5))), ("reopen", f"one {ago(5)}")]
+    assert (done.code, filled.zips()) == (0, before)
+    kept = [
+        path.read_bytes() for path in (filled.archive / ".quarantine").rglob("*") if path.is_file()
+    ]
+    assert altered in kept
+    assert filled.run("verify").code == 0
+
+
+def test_fault_30_a_file_without_a_row_is_adopted_without_a_request(place: Place) -> None:
+    for number in (3, 4):
+        path = file_of(place, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(make_report(APP.app_id, ago(number)))
+    file_of(place, 5).write_bytes(make_report(APP.app_id, ago(5))[:-30])
+    with Sandbox([APP]) as sandbox:
+        place.serve(sandbox, [APP])
+        done = place.run("sync", "--json")
+        asked = {number: sandbox.asked(APP.app_id, ago(number)) for number in (3, 4, 5)}
+    assert done.code == 0, done.err
+    outcomes = {day: outcome for (_, day), outcome in done.outcomes().items()}
+    assert [outcomes[str(ago(number))] for number in (3, 4, 5)] == ["adopted", "adopted", "stored"]
+    assert asked == {3: 0, 4: 0, 5: 1}, "what is not whole is fetched"
+    assert done.summary["adopted"] == 2
+    assert place.run("verify").code == 0
+
+
+def test_fault_30_repair_adopts_what_nobody_asked_for(filled: Place) -> None:
+    old = filled.archive / "one" / "2019" / "20190203.zip"
+    old.parent.mkdir()
+    old.write_bytes(make_report(APP.app_id, ago(700)))
+    second = file_of(filled, 3).with_suffix(".v2.zip")
+    second.write_bytes(make_report(APP.app_id, ago(3), revision=2))
+    asked, done = repaired(filled)
+    assert (asked, done.code) == ([], 0)
+    assert sorted(actions(done)) == [("adopt", str(old)), ("adopt", str(second))]
+    assert filled.run("verify", "--json").summary["ok"] == 10
+    assert check_sums(filled.archive) == 10
+
+
+def test_fault_30_repair_that_cannot_fetch_leaves_the_day_missing(filled: Place) -> None:
+    file_of(filled, 5).unlink()
+    asked, done = repaired(filled, faults=(Fault("404"),))
+    assert (len(asked), done.code) == (1, 3)
+    (app,) = filled.run("status", "--json").json["apps"]
+    assert (app["stored"], app["missing"]) == (7, 1)
+    assert filled.run("sync").code == 3, "and it stays due"
+
+
+def test_fault_30_sync_fetches_a_reopened_day_by_itself(filled: Place) -> None:
+    file_of(filled, 5).unlink()
+    repaired(filled, faults=(Fault("500"),))
+    with Sandbox([APP]) as sandbox:
+        filled.serve(sandbox, [APP])
+        assert filled.run("backfill", "--since=-20d").code == 0
+    assert len(filled.zips()) == 8
+
+
+def test_fault_31_a_lost_ledger_comes_back_from_its_backup_and_the_tree(filled: Place) -> None:
+    assert filled.run("waive", "one", str(ago(3)), "--reason", "kept in the backup").code == 0
+    filled.ledger.unlink()
+    asked, done = repaired(filled)
+    assert (asked, done.code) == ([], 0)
+    found = filled.run("why", "one", str(ago(4)), "--json").json
+    assert [one["outcome"] for one in found["attempts"]] == ["stored"], (
+        "attempts outlive the ledger"
+    )
+    assert filled.run("status", "--check").code == 0
+
+
+def test_fault_31_a_ledger_lost_with_its_backups_is_rebuilt_from_the_tree(filled: Place) -> None:
+    before = filled.zips()
+    filled.ledger.unlink()
+    shutil.rmtree(filled.archive / ".ledger")
+    asked, done = repaired(filled)
+    assert (asked, done.code) == ([], 0)
+    assert len(actions(done)) == 8
+    assert filled.run("verify", "--json").summary["ok"] == 8
+    assert filled.zips() == before
+
+
+@pytest.mark.parametrize("kind", ["scribbled", "header", "text"])
+def test_fault_31_a_damaged_ledger_is_moved_aside_and_rebuilt(filled: Place, kind: str) -> None:
+    data = bytearray(filled.ledger.read_bytes())
+    if kind == "scribbled":
+        for start in range(4096, len(data), 4096):
+            data[start : start + 200] = b"\xff" * 200
+    elif kind == "header":
+        data[16:60] = bytes(44)
+    else:
+        data = bytearray(b"not a database\n" * 99)
+    filled.ledger.write_bytes(data)
+    before = filled.everything()
+    dry = filled.run("repair", "-n")
+    assert filled.everything() == before
+    assert "would set the ledger aside" in dry.err
+    if kind != "scribbled":  # what reads a few rows need not meet the damage
+        assert filled.run("sync").code == 5
+        assert filled.ledger.read_bytes() == data, "never overwritten"
+    asked, done = repaired(filled)
+    assert (asked, done.code) == ([], 0), done.err
+    (aside,) = filled.folder.glob("ledger.db.damaged-*")
+    assert aside.read_bytes() == data
+    assert filled.run("verify", "--json").summary["ok"] == 8
+
+
+def test_fault_31_an_empty_ledger_file_is_rebuilt(filled: Place) -> None:
+    filled.ledger.write_bytes(b"")
+    asked, done = repaired(filled)
+    assert (asked, done.code) == ([], 0)
+    assert filled.run("status", "--check").code == 0
+
+
+def test_a_dry_run_of_repair_foresees_what_repair_does_and_writes_nothing(filled: Place) -> None:
+    damage(file_of(filled, 5))
+    file_of(filled, 6).unlink()
+    extra = file_of(filled, 3).with_suffix(".v2.zip")
+    extra.write_bytes(make_report(APP.app_id, ago(3), revision=2))
+    (filled.archive / "one" / "notes.txt").write_text("a stranger")
+    before = filled.everything()
+    asked, dry = repaired(filled, "-n")
+    after = filled.everything()
+    assert {path for path in before if before[path] != after[path]} <= {"config.yaml", "."}
+    assert (asked, dry.code) == ([], 4)
+    assert dry.events[-1] == {"event": "summary", "found": 5, "reopen": 2, "exit": 4}
+    asked, done = repaired(filled)
+    assert actions(done) == actions(dry)
+    assert (len(asked), done.code) == (2, 0)
+
+
+def test_a_dry_run_of_repair_looks_at_the_backup_of_a_lost_ledger(filled: Place) -> None:
+    filled.ledger.unlink()
+    before = filled.everything()
+    done = filled.run("repair", "-n", "--json")
+    assert filled.everything() == before
+    assert (done.code, [action for action, _ in actions(done)]) == (0, ["restore the ledger"])
+
+
+def test_repair_leaves_strangers_alone(filled: Place) -> None:
+    stranger = filled.archive / "one" / "readme.txt"
+    other = filled.archive / "other-app" / "2020" / "20200101.zip"
+    other.parent.mkdir(parents=True)
+    stranger.write_text("hello")
+    other.write_bytes(b"no zip")
+    _, done = repaired(filled)
+    assert done.code == 0
+    told = {what for action, what in actions(done) if action == "leave alone"}
+    assert told == {str(stranger), str(filled.archive / "other-app")}
+    assert (stranger.read_text(), other.read_bytes()) == ("hello", b"no zip")
+
+
+def test_a_missing_volume_is_not_taken_for_lost_archives(filled: Place) -> None:
+    filled.archive.rename(filled.folder / "elsewhere")
+    filled.archive.mkdir()
+    for words in (["verify"], ["sync"], ["repair"]):
+        done = filled.run(*words)
+        assert done.code == 5, words
+        assert "not mounted" in done.err
+    assert list(filled.archive.iterdir()) == []
+    filled.archive.rmdir()
+    (filled.folder / "elsewhere").rename(filled.archive)
+    assert filled.run("verify").code == 0

@@ -1,0 +1,102 @@
+"""What reading costs does not grow with the stored history: counted in SQLite's own steps."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from ledger_cases import NOW, shop
+from sqlalchemy import event
+
+from reportsync.ledger import Ledger, queries, records
+from reportsync.ledger.tables import apps, reports
+from reportsync.model import ONE_DAY
+
+NAMES = ["a", "b", "c"]
+THROUGH = date(2026, 3, 9)
+
+
+def stored_history(ledger: Ledger, days: int) -> None:
+    """Let each app have so many stored days, then three missing ones."""
+
+    def fill(connection: sa.Connection) -> None:
+        first = THROUGH - (days + 2) * ONE_DAY
+        for name in NAMES:
+            records.cover(connection, name, first, THROUGH)
+        last = THROUGH - 3 * ONE_DAY
+        connection.execute(
+            sa.update(reports).where(reports.c.day <= last).values(state="stored", attempts=1)
+        )
+        assert connection.scalar(sa.select(sa.func.count()).select_from(reports)) == 3 * (days + 3)
+
+    ledger.write(fill)
+
+
+def steps(connection: sa.Connection, function: Any, *arguments: Any) -> int:
+    """Return how many of SQLite's steps `function` takes."""
+    count = 0
+
+    def tick() -> None:
+        nonlocal count
+        count += 1
+
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.set_progress_handler(tick, 1)
+    try:
+        function(connection, *arguments)
+    finally:
+        driver.set_progress_handler(None, 0)
+    return count
+
+
+def forget(connection: sa.Connection) -> None:
+    connection.execute(sa.delete(reports))
+    connection.execute(sa.delete(apps))
+
+
+def app_with(days: int, name: str) -> Any:
+    return shop(since=THROUGH - (days + 2) * ONE_DAY, name=name)
+
+
+@pytest.mark.parametrize("what", ["known", "cover_due"])
+def test_what_a_pass_asks_first_costs_the_same_after_thirty_days_and_after_ten_years(
+    lite: Ledger, what: str
+) -> None:
+    costs = []
+    for days in (30, 3650):
+        stored_history(lite, days)
+        if what == "known":
+            costs.append(lite.read(lambda c: steps(c, queries.known, NAMES)))
+        else:
+            every = [app_with(days, name) for name in NAMES]
+            costs.append(lite.write(lambda c, e=every: steps(c, records.cover_due, e, NOW)))
+        lite.write(forget)
+    assert costs[0] > 20
+    assert costs[1] <= costs[0] * 1.1, costs
+
+
+def test_missing_days_are_found_by_the_partial_index(lite: Ledger) -> None:
+    stored_history(lite, 400)
+    asked: list[tuple[str, Any]] = []
+
+    def look(connection: sa.Connection) -> list[str]:
+        def note(_: Any, __: Any, statement: str, parameters: Any, *more: Any) -> None:
+            asked.append((statement, parameters))
+
+        event.listen(connection, "before_cursor_execute", note)
+        queries.known(connection, NAMES)
+        event.remove(connection, "before_cursor_execute", note)
+        return [
+            str(row[3])
+            for statement, parameters in asked
+            if "FROM reports" in statement
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+    plans = lite.read(look)
+    assert any("reports_missing" in line for line in plans), plans
+    whole = [line for line in plans if line.startswith("SCAN") and "reports_missing" not in line]
+    assert whole == [], "a look at every row"

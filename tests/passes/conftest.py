@@ -1,0 +1,14 @@
+"""Fixtures of the tests of passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pass_world import Here
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    """Return a folder to work in."""
+    return Here(tmp_path)

@@ -1,0 +1,297 @@
+"""Who works on what next: probes before crowds, newest days first, apps in turn, nothing twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+import pytest
+
+from reportsync.collect import Collected
+from reportsync.model import ONE_DAY, Outcome, Report
+from reportsync.service.lanes import PATIENCE_WITH_APP, Lanes, Turn
+
+DAY = date(2026, 3, 1)
+
+
+def reports(app: str, count: int) -> list[Report]:
+    """Return `count` reports of `app`, the newest first."""
+    return [Report(app, DAY + n * ONE_DAY) for n in reversed(range(count))]
+
+
+def lanes_of(*queued: Iterable[Report], workers: int = 4, reserved: int = 0) -> Lanes:
+    lanes = Lanes(workers, reserved)
+    for some in queued:
+        lanes.add(some)
+    return lanes
+
+
+def ended(turn: Turn, outcome: Outcome = Outcome.STORED, bars_app: bool = False) -> Collected:
+    return Collected(turn.report, outcome, bars_app=bars_app)
+
+
+def taken(lanes: Lanes) -> Turn:
+    turn = lanes.take()
+    assert turn is not None
+    return turn
+
+
+def waits(lanes: Lanes) -> bool:
+    """Say whether `take` neither hands out a report nor ends; the taker gives back what it gets."""
+    got: list[Turn | None] = []
+    taker = threading.Thread(target=lambda: got.append(lanes.take()), daemon=True)
+    taker.start()
+    taker.join(0.05)
+    if not taker.is_alive():
+        return False
+    lanes.close()
+    taker.join(5)
+    return got == [None]
+
+
+def drain(lanes: Lanes, end: Callable[[Turn], Collected]) -> list[Report]:
+    """Work through `lanes` alone, ending each turn as `end` says; return the reports in their order."""
+    order = []
+    while (turn := lanes.take()) is not None:
+        order.append(turn.report)
+        lanes.done(turn, end(turn))
+    return order
+
+
+def test_until_the_key_is_accepted_an_app_has_one_request_under_way() -> None:
+    lanes = lanes_of(reports("a", 5))
+    taken(lanes)
+    assert waits(lanes)
+
+
+def test_a_key_accepted_by_the_server_opens_the_app_while_the_probe_goes_on() -> None:
+    lanes = lanes_of(reports("a", 3))
+    taken(lanes)
+    lanes.accepted("a")
+    assert [taken(lanes).report for _ in range(2)] == reports("a", 3)[1:]
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome.STORED, Outcome.VERSION, Outcome.UNCHANGED, Outcome.WAITING]
+)
+def test_an_answer_to_the_probe_opens_the_app(outcome: Outcome) -> None:
+    lanes = lanes_of(reports("a", 4))
+    probe = taken(lanes)
+    lanes.done(probe, ended(probe, outcome))
+    assert {taken(lanes).report for _ in range(3)} == set(reports("a", 3))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.BUSY, Outcome.ADOPTED])
+def test_what_says_nothing_about_the_key_lets_one_probe_follow_another(outcome: Outcome) -> None:
+    lanes = lanes_of(reports("a", 4))
+    for _ in range(2):
+        probe = taken(lanes)
+        lanes.done(probe, ended(probe, outcome))
+    taken(lanes)
+    assert waits(lanes)
+
+
+def test_the_probe_of_one_app_holds_up_no_other() -> None:
+    lanes = lanes_of(reports("a", 2), reports("b", 2), reports("c", 2))
+    assert [taken(lanes).report.app for _ in range(3)] == ["a", "b", "c"]
+
+
+def test_fault_09_a_refused_key_ends_the_app_s_turn_after_one_request() -> None:
+    lanes = lanes_of(reports("bad", 50), reports("good", 3))
+    order = drain(
+        lanes,
+        lambda turn: (
+            ended(turn, Outcome.REJECTED, bars_app=True)
+            if turn.report.app == "bad"
+            else ended(turn)
+        ),
+    )
+    assert Counter(report.app for report in order) == {"bad": 1, "good": 3}
+    assert lanes.left() == 49
+
+
+def test_fault_12_ten_failures_without_an_answer_between_end_the_app_s_turn() -> None:
+    lanes = lanes_of(reports("a", 50), reports("b", 20))
+    order = drain(
+        lanes,
+        lambda turn: ended(turn, Outcome.FAILED if turn.report.app == "a" else Outcome.STORED),
+    )
+    assert Counter(report.app for report in order) == {"a": PATIENCE_WITH_APP, "b": 20}
+    assert PATIENCE_WITH_APP == 10
+
+
+def test_an_answer_between_the_failures_begins_the_count_anew() -> None:
+    lanes = lanes_of(reports("a", 50))
+    count = iter(range(100))
+    order = drain(
+        lanes,
+        lambda turn: ended(turn, Outcome.WAITING if next(count) % 9 == 8 else Outcome.FAILED),
+    )
+    assert len(order) == 50
+
+
+def test_a_file_adopted_between_the_failures_is_no_answer_of_the_server() -> None:
+    lanes = lanes_of(reports("a", 50))
+    count = iter(range(100))
+    drain(
+        lanes,
+        lambda turn: ended(turn, Outcome.ADOPTED if next(count) % 2 else Outcome.FAILED),
+    )
+    assert lanes.left() == 50 - (2 * PATIENCE_WITH_APP - 1)
+
+
+def test_a_barred_app_stays_barred_whatever_its_other_requests_end_in() -> None:
+    lanes = lanes_of(reports("a", 9), workers=8)
+    lanes.accepted("a")
+    turns = [taken(lanes) for _ in range(4)]
+    outcomes = [Outcome.REJECTED, Outcome.FAILED, Outcome.STORED, Outcome.WAITING]
+    for turn, outcome in zip(turns, outcomes, strict=True):
+        lanes.done(turn, ended(turn, outcome, bars_app=outcome is Outcome.REJECTED))
+    assert lanes.take() is None
+    assert lanes.left() == 5
+
+
+def test_an_app_that_is_barred_from_outside_gets_no_more_turns() -> None:
+    lanes = lanes_of(reports("a", 3), reports("b", 1))
+    lanes.bar("a")
+    assert taken(lanes).report.app == "b"
+    assert lanes.left() == 3
+
+
+def test_row_14_the_newest_days_go_before_every_gap() -> None:
+    lanes = Lanes(4)
+    newest = {Report(app, DAY + 9 * ONE_DAY) for app in "abc"}
+    for app in "abc":
+        lanes.add(reports(app, 10), newest=newest)
+        lanes.accepted(app)
+    first = [taken(lanes) for _ in range(4)]
+    assert {turn.report for turn in first[:3]} == newest
+    assert [turn.newest for turn in first] == [True, True, True, False]
+
+
+def test_row_14_a_newest_day_that_comes_late_overtakes_the_gaps() -> None:
+    lanes = lanes_of(reports("a", 9))
+    lanes.accepted("a")
+    taken(lanes)
+    late = Report("a", DAY + 99 * ONE_DAY)
+    assert lanes.add([late], newest=[late]) == 1
+    assert taken(lanes) == Turn(late, newest=True)
+
+
+def test_row_14_a_reserved_worker_is_free_for_a_day_that_becomes_due_meanwhile() -> None:
+    lanes = lanes_of(reports("a", 50), workers=4, reserved=1)
+    lanes.accepted("a")
+    for _ in range(3):
+        taken(lanes)
+    got: list[Turn | None] = []
+    idle = threading.Thread(target=lambda: got.append(lanes.take()), daemon=True)
+    idle.start()
+    idle.join(0.05)
+    assert got == [], "the last worker takes no gap"
+    late = Report("b", DAY)
+    lanes.add([late], newest=[late])
+    idle.join(5)
+    assert got == [Turn(late, newest=True)]
+
+
+def test_row_14_a_gap_worker_that_is_done_goes_on_with_the_gaps() -> None:
+    lanes = lanes_of(reports("a", 50), workers=2, reserved=1)
+    lanes.accepted("a")
+    turn = taken(lanes)
+    lanes.done(turn, ended(turn))
+    assert not taken(lanes).newest
+
+
+def test_one_worker_alone_fills_gaps_even_with_one_reserved() -> None:
+    lanes = lanes_of(reports("a", 3), workers=1, reserved=1)
+    assert len(drain(lanes, ended)) == 3
+
+
+def test_fault_12_a_slow_app_takes_no_workers_from_fast_ones() -> None:
+    lanes = lanes_of(reports("slow", 50), reports("fast", 20), reports("quick", 20), workers=8)
+    for app in ("slow", "fast", "quick"):
+        lanes.accepted(app)
+    under_way = [taken(lanes) for _ in range(8)]
+    order: list[str] = []
+    for _ in range(60):
+        fast = [turn for turn in under_way if turn.report.app != "slow"]
+        if not fast:
+            break
+        under_way.remove(fast[0])
+        lanes.done(fast[0], ended(fast[0]))
+        under_way.append(taken(lanes))
+        order.append(under_way[-1].report.app)
+    # It keeps the workers it has; while the others have gaps they go on with theirs.
+    assert Counter(order[:34]) == {"fast": 17, "quick": 17}
+
+
+def test_apps_take_turns_at_their_gaps() -> None:
+    lanes = lanes_of(reports("a", 3), reports("b", 3), reports("c", 1))
+    order = drain(lanes, ended)
+    assert [report.app for report in order] == ["a", "b", "c", "a", "b", "a", "b"]
+    assert [report.day for report in order if report.app == "a"] == [
+        report.day for report in reports("a", 3)
+    ]
+
+
+def test_a_report_is_handed_out_once_however_often_it_is_queued() -> None:
+    lanes = lanes_of(reports("a", 3))
+    assert lanes.add(reports("a", 4)) == 1
+    assert lanes.add(reports("a", 4), newest=reports("a", 4)) == 0
+    assert len(drain(lanes, ended)) == 4
+    assert lanes.add(reports("a", 4)) == 0
+    assert lanes.take() is None
+
+
+def test_with_nothing_queued_there_is_nothing_to_wait_for() -> None:
+    assert Lanes(4, 1).take() is None
+
+
+def test_who_waits_is_sent_home_when_the_last_turn_ends() -> None:
+    lanes = lanes_of(reports("a", 1))
+    turn = taken(lanes)
+    with ThreadPoolExecutor(3) as threads:
+        waiting = [threads.submit(lanes.take) for _ in range(3)]
+        assert not any(future.done() for future in waiting)
+        lanes.done(turn, ended(turn))
+        assert [future.result(5) for future in waiting] == [None, None, None]
+
+
+def test_a_turn_that_ended_in_an_error_of_ours_frees_its_place_and_teaches_nothing() -> None:
+    lanes = lanes_of(reports("a", 3))
+    lanes.done(taken(lanes), None)
+    taken(lanes)
+    assert waits(lanes)
+
+
+def test_closed_lanes_hand_out_nothing_and_send_everybody_home() -> None:
+    lanes = lanes_of(reports("a", 5))
+    taken(lanes)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(lanes.take)
+        time.sleep(0.02)
+        lanes.close()
+        assert waiting.result(5) is None
+    assert lanes.take() is None
+    assert lanes.left() == 4
+
+
+def test_invariant_7_many_workers_take_each_report_once_and_leave_none() -> None:
+    queued = [report for app in "abcdefgh" for report in reports(app, 40)]
+    lanes = Lanes(16, 1)
+    lanes.add(queued, newest=[Report(app, DAY + 39 * ONE_DAY) for app in "abcdefgh"])
+    seen: list[Report] = []
+
+    def work(_: int) -> None:
+        while (turn := lanes.take()) is not None:
+            seen.append(turn.report)
+            lanes.done(turn, ended(turn))
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(work, range(16)))
+    assert Counter(seen) == Counter(queued)
+    assert lanes.left() == 0
