@@ -30,7 +30,7 @@ from reportsync.service.review import News, reaches, review_now
 from reportsync.service.world import open_ledger
 from reportsync.settings import Config
 
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 10.0
 """How long a command waits at its end for its notices to arrive."""
 
 _TO_NOTE_SECONDS = 1.0

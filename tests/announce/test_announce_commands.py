@@ -118,7 +118,7 @@ def test_fault_42_targets_that_never_answer_cost_the_command_some_seconds_at_mos
         took = time.monotonic() - began
     assert code == 3
     assert "2 stored, 1 missing" in out
-    assert took < 20
+    assert took < 35
     assert "not delivered" in err
     assert "hidden-path" not in err
     assert hanging.check not in err
