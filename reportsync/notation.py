@@ -85,6 +85,16 @@ def size_text(size: int) -> str:
     return str(size)
 
 
+def readable_size(size: int) -> str:
+    """Write a number of bytes for people: 812 B, 3.4 KiB, 1.2 GiB."""
+    value, unit = float(size), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
 def parse_day(text: object) -> object:
     """Read `YYYY-MM-DD` or `YYYYMMDD`, in ASCII digits, of the years 2000 to 2199."""
     if not isinstance(text, str):

@@ -9,7 +9,8 @@ import unicodedata
 MASK = "***"
 SHORTEST = 4  # characters; to mask shorter secrets would riddle every text
 
-_SIGNATURE = re.compile(r"(?i)(signature\W{0,6})[0-9a-z%+/=_-]{8,}")
+# What follows the word must hold a digit, as every real signature does: "signature mismatch" is a reason.
+_SIGNATURE = re.compile(r"(?i)(signature(?:%3d|\W){0,6})(?=[a-z%+/=_-]*[0-9])[0-9a-z%+/=_-]{8,}")
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _MARGIN = 4096  # longer than any secret, so that none is cut before it is masked

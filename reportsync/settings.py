@@ -154,7 +154,11 @@ HostName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$"), WithJsonSchema({"type": "string"})
 ]
 Command = Annotated[
-    str, Field(min_length=1), AfterValidator(_splittable), _as_text(mask), WithJsonSchema({"type": "string"})
+    str,
+    Field(min_length=1),
+    AfterValidator(_splittable),
+    _as_text(mask),
+    WithJsonSchema({"type": "string"}),
 ]
 Event = Literal["late", "rejected", "damaged", "storage", "recovered"]
 EVENTS: tuple[Event, ...] = ("late", "rejected", "damaged", "storage", "recovered")

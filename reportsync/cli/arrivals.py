@@ -10,12 +10,12 @@ import click
 from reportsync.cli.context import Context
 from reportsync.cli.output import plural, put, put_json, reader_left
 from reportsync.cli.signals import supervised
-from reportsync.cli.tables import size_text
 from reportsync.errors import UsageProblem
 from reportsync.ledger import deliveries, queries
 from reportsync.ledger.queries import HeldArchive
 from reportsync.ledger.reader import Reader
 from reportsync.model import system_clock
+from reportsync.notation import readable_size
 from reportsync.service.hooks import arrival_event
 from reportsync.service.world import chosen, look, open_ledger
 from reportsync.settings import Config
@@ -109,7 +109,9 @@ class _Feed:
             return
         version = f" version {archive.version}" if archive.version > 1 else ""
         flags = "".join(f" [{flag}]" for flag in row.flags)
-        put(f"{row.number}  {archive.report}{version}  {size_text(archive.size)}  {path}{flags}")
+        put(
+            f"{row.number}  {archive.report}{version}  {readable_size(archive.size)}  {path}{flags}"
+        )
 
 
 @arrivals.command()

@@ -15,11 +15,12 @@ from reportsync.cli.listeners import listener_for
 from reportsync.cli.output import put
 from reportsync.cli.signals import supervised
 from reportsync.cli.status import print_status
-from reportsync.cli.tables import size_text, styled
+from reportsync.cli.tables import styled
 from reportsync.config import load
 from reportsync.demo import Stage, set_stage, write_config
 from reportsync.ledger import waivers
 from reportsync.model import Waiver, system_clock
+from reportsync.notation import readable_size
 from reportsync.plan import Ask
 from reportsync.service.passes import Order, Summary, run_pass
 from reportsync.service.status import status
@@ -113,7 +114,7 @@ def _prove(world: World, config: Config) -> bool:
     """Re-hash everything, and let a program that is not ours do it again."""
     checked = verify(world, None, None, None, lambda total, one: None)
     right = sum(one.found is Found.OK for one in checked)
-    size = size_text(sum(one.archive.size for one in checked))
+    size = readable_size(sum(one.archive.size for one in checked))
     put(f"   reportsync verify: {right} of {len(checked)} archives right ({size}, by SHA-256)")
     sums = sorted(config.storage.archive.glob("*/*/SHA256SUMS"))
     return all([right == len(checked), *(_sha256sum(path) for path in sums)])

@@ -25,7 +25,10 @@ COMMANDS = {
     "plan": ("plan:plan", "Show what would be fetched now and why; what waits until when."),
     "status": ("status:status", "Show which days are there and which are not."),
     "why": ("why:why", "Explain one day of an app: state, rule, attempts, what to do."),
-    "arrivals": ("arrivals:arrivals", "List or follow what arrived; 'replay' has the hook run again."),
+    "arrivals": (
+        "arrivals:arrivals",
+        "List or follow what arrived; 'replay' has the hook run again.",
+    ),
     "waive": ("waive:waive", "Close days that will never have a report, with a reason."),
     "unwaive": ("waive:unwaive", "Reopen days that were waived."),
     "verify": ("verify:verify", "Re-hash the archives against the ledger."),

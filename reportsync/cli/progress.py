@@ -21,7 +21,9 @@ class Bars(Shown):
 
     def __init__(self, *, color: bool, verbosity: int = 0) -> None:
         self._verbosity = verbosity
-        self._console = Console(stderr=True, no_color=not color, highlight=False)
+        self._console = Console(
+            stderr=True, color_system="auto" if color else None, highlight=False
+        )
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

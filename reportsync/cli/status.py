@@ -8,8 +8,9 @@ import click
 
 from reportsync.cli.context import Context
 from reportsync.cli.output import plural, put, put_json, put_wrapped
-from reportsync.cli.tables import Cell, Column, print_table, size_text, styled
+from reportsync.cli.tables import Cell, Column, print_table, styled
 from reportsync.model import system_clock
+from reportsync.notation import readable_size
 from reportsync.service.status import status as coverage_status
 from reportsync.service.world import chosen, look
 from reportsync.verdict import Findings, exit_code
@@ -101,7 +102,7 @@ def _row(app: dict[str, Any]) -> list[Cell | str]:
         str(app["stored"]),
         missing,
         str(app["waived"]),
-        size_text(app["bytes"]),
+        readable_size(app["bytes"]),
         "".join(MARKS[one["state"]][0] for one in app["strip"]),
     ]
 

@@ -58,7 +58,7 @@ def _rich(context: Context, columns: Sequence[Column], rows: Sequence[Sequence[C
         table.add_column(column.heading, justify="right" if column.number else "left")
     for row in rows:
         table.add_row(*(Text(cell.text, style=cell.style) for cell in row))
-    console = Console(no_color=not context.color, highlight=False)
+    console = Console(color_system="auto" if context.color else None, highlight=False)
     with console.capture() as capture:
         console.print(table)
     put("\n".join(line for line in capture.get().split("\n") if line.strip()))
@@ -96,13 +96,3 @@ def styled(context: Context, text: str, style: str) -> str:
     with console.capture() as capture:
         console.print(Text(text, style=style), end="", soft_wrap=True)
     return capture.get()
-
-
-def size_text(count: int) -> str:
-    """Return a number of bytes for people: 812 B, 3.4 KiB, 1.2 GiB."""
-    value, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"

@@ -179,6 +179,7 @@ class _Pass:
     def _work(self) -> None:
         if not self._planned:
             return
+        self._world.store.require_space(None)
         workers = min(self._order.workers, max(self._planned, 1 + self._order.reserved))
         threads = [
             threading.Thread(target=self._worker, name=f"collect-{number}", daemon=True)
@@ -200,7 +201,10 @@ class _Pass:
                 ended = self._collect(turn)
                 self._ended.put(ended)
             except Exception as error:
-                # Handed to the pass's own thread, which knows what each kind means.
+                # Handed to the pass's own thread, which knows what each kind means; until it looks,
+                # nothing new may begin on a disk that fails.
+                if isinstance(error, StorageError):
+                    self._lanes.close()
                 self._ended.put(error)
                 if isinstance(error, Obstructed):
                     self._lanes.bar(turn.report.app)

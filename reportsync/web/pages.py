@@ -15,7 +15,7 @@ from reportsync import __version__
 from reportsync.known import NEVER_ASKED, Coverage, Gap, gaps
 from reportsync.ledger.queries import DayRow
 from reportsync.model import Attempt, Outcome, instant_text
-from reportsync.notation import duration_text
+from reportsync.notation import duration_text, readable_size
 from reportsync.service.why import to_act
 from reportsync.web import marks, words
 from reportsync.web.board import Seen
@@ -44,7 +44,7 @@ class Pages:
         self._templates.filters |= {
             "instant": words.instant,
             "iso": instant_text,
-            "size": words.size,
+            "size": readable_size,
             "foreign": words.foreign,
         }
         self._templates.globals |= {
@@ -177,7 +177,7 @@ def _titles(one: Standing, held: Sequence[DayRow], now: datetime) -> tuple[Any, 
         row = rows.get(day)
         if row is None or row.size is None:
             return "stored", False
-        notes = [words.size(row.size)]
+        notes = [readable_size(row.size)]
         if row.versions > 1:
             notes.append(f"{row.versions} versions")
         notes += [words.foreign(flag) for flag in row.flags]

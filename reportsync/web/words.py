@@ -38,16 +38,6 @@ def _two(first: int, unit: str, second: int, smaller: str) -> str:
     return f"{first} {unit} {second} {smaller}" if second else f"{first} {unit}"
 
 
-def size(count: int) -> str:
-    """Return a number of bytes for people: 812 B, 3.4 KiB, 1.2 GiB."""
-    value, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            break
-        value /= 1024
-    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
-
-
 def foreign(text: str | None, limit: int = REASON_LENGTH) -> str:
     """Return a reason that may hold a vendor's words, in one line; templates escape it besides."""
     return clean(text, limit) if text else ""

@@ -74,7 +74,12 @@ class Here:
         self.folder = folder
         self.archive = folder / "archive"
         self.clock = Clock()
-        self.settings: dict[str, Any] = {"rate": "0", "attempts": "1", "backoff": "0s", "workers": "4"}
+        self.settings: dict[str, Any] = {
+            "rate": "0",
+            "attempts": "1",
+            "backoff": "0s",
+            "workers": "4",
+        }
 
     def config(self, sandbox: Sandbox, apps: Iterable[SandboxApp], keys: dict[str, Any]) -> Config:
         values = {
@@ -102,7 +107,9 @@ class Here:
         self, sandbox: Sandbox, *apps: SandboxApp, keys: dict[str, Any] | None = None
     ) -> Iterator[World]:
         """Open the world for `apps`; `keys` are others than the sandbox knows, by app."""
-        with open_world(self.config(sandbox, apps, keys or {}), Stop(), self.clock, lambda: 0.0) as world:
+        with open_world(
+            self.config(sandbox, apps, keys or {}), Stop(), self.clock, lambda: 0.0
+        ) as world:
             yield world
 
 
@@ -117,7 +124,9 @@ def backfill(world: World, since: date, until: date, **more: Any) -> tuple[Summa
     """Run a pass as `backfill` does."""
     heard = Heard()
     ask = Ask(DayWord(since), DayWord(until), patient=False, **more)
-    return run_pass(world, Order("backfill", world.config.apps, ask, world.config.http.workers), heard), heard
+    return run_pass(
+        world, Order("backfill", world.config.apps, ask, world.config.http.workers), heard
+    ), heard
 
 
 def covered(world: World) -> dict[str, Coverage]:

@@ -60,7 +60,9 @@ def test_fault_09_a_refused_app_is_asked_once_a_pass_and_heals_by_itself(
             sandbox.faults.clear()
             healed, _ = sync(world)
     assert (healed.exit, healed.stored, healed.missing) == (0, 6, 0)
-    assert [outcome for (app, _), outcome in heard.outcomes.items() if app == "one"] == [Outcome.REJECTED]
+    assert [outcome for (app, _), outcome in heard.outcomes.items() if app == "one"] == [
+        Outcome.REJECTED
+    ]
 
 
 def test_fault_09_the_reason_alone_may_refuse_the_key(here: Here) -> None:
@@ -107,7 +109,17 @@ def test_fault_10_a_day_that_is_not_there_waits_with_growing_pauses_for_ever(
                 here.clock.now = row.next_attempt
             sandbox.faults.clear()
             healed, _ = sync(world)
-    assert [round(pause / timedelta(minutes=30)) for pause in pauses] == [1, 2, 4, 8, 16, 32, 48, 48, 48]
+    assert [round(pause / timedelta(minutes=30)) for pause in pauses] == [
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        48,
+        48,
+        48,
+    ]
     assert healed.exit == 0
 
 
@@ -132,10 +144,12 @@ def test_fault_12_one_app_that_fails_or_hangs_leaves_the_others_alone(here: Here
     faults = [Fault("500", app="fails"), Fault("silent", app="hangs"), Fault("403", app="refused")]
     here.settings |= {"deadline": "1s", "read_timeout": "1s", "workers": "6"}
     began = time.monotonic()
-    with Sandbox(apps, faults=faults, clock=here.clock) as sandbox:
-        with here.world(sandbox, *apps) as world:
-            summary, heard = sync(world)
-            stored = {name: one.stored for name, one in covered(world).items()}
+    with (
+        Sandbox(apps, faults=faults, clock=here.clock) as sandbox,
+        here.world(sandbox, *apps) as world,
+    ):
+        summary, heard = sync(world)
+        stored = {name: one.stored for name, one in covered(world).items()}
     assert stored == {"fails": 0, "hangs": 0, "refused": 0, "well": 12}
     assert summary.exit == 77
     assert time.monotonic() - began < 30
@@ -145,10 +159,14 @@ def test_fault_12_one_app_that_fails_or_hangs_leaves_the_others_alone(here: Here
 
 def test_fault_18_what_is_odd_is_stored_and_flagged(here: Here) -> None:
     app = stand_in("one", 9)
-    with Sandbox([app], faults=[Fault("empty-zip", day=(ago(3), ago(2)))], clock=here.clock) as sandbox:
-        with here.world(sandbox, app) as world:
-            summary, heard = sync(world)
-            versions = world.ledger.read(queries.versions_of, Report("one", ago(2)))
+    with (
+        Sandbox(
+            [app], faults=[Fault("empty-zip", day=(ago(3), ago(2)))], clock=here.clock
+        ) as sandbox,
+        here.world(sandbox, app) as world,
+    ):
+        summary, heard = sync(world)
+        versions = world.ledger.read(queries.versions_of, Report("one", ago(2)))
     flags = {one.report.day: one.flags for one in heard.ended_all if one.flags}
     assert (summary.exit, summary.stored) == (0, 9)
     assert set(flags) == {ago(3), ago(2)}

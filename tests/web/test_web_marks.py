@@ -10,6 +10,7 @@ from web_ledger import NOW, History
 
 from reportsync.known import Coverage, Known, Missing, coverage
 from reportsync.model import Outcome, Waiver
+from reportsync.notation import readable_size
 from reportsync.web import words
 from reportsync.web.marks import Strip, Year, strip, years
 
@@ -104,6 +105,6 @@ def test_instants_lengths_and_sizes_read_well() -> None:
         (-7200, "2 h ago"), (86_400 * 12 + 4 * 3600, "in 12 d 4 h"),
     ]:  # fmt: skip
         assert words.apart(moment + timedelta(seconds=seconds), moment) == text
-    assert [words.size(n) for n in (0, 812, 3482, 2**40 * 3000)] == [
+    assert [readable_size(n) for n in (0, 812, 3482, 2**40 * 3000)] == [
         "0 B", "812 B", "3.4 KiB", "3000.0 TiB",
     ]  # fmt: skip

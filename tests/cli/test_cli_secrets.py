@@ -1,0 +1,116 @@
+"""A secret is searched in every sink; hostile text of the vendor does no harm in any of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cli_tool import HTTP, Done, Place, ago, block, finish, stand_in
+
+from reportsync.sandbox import Fault, Sandbox
+
+CANARY = "canary-Zq7Xw2Kv9Lm4Pt6R"
+APP = stand_in("one", 14)
+KINDS = [
+    "401", "403", "404", "500", "redirect", "cut", "close", "empty-200", "html-200", "bad-crc",
+    "encrypted", "hostile-text", "two-lengths",
+]  # fmt: skip
+
+
+def signatures() -> list[str]:
+    names = [f"{ago(number):%Y%m%d}.zip" for number in range(2, 16)]
+    texts = [f"{APP.app_id}|{name}|{CANARY}" for name in names]
+    return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+
+
+def refuse(data: bytes | str, where: str) -> None:
+    """Fail if the canary or a signature made with it is in `data`."""
+    text = data.decode("latin-1") if isinstance(data, bytes) else data
+    for secret in (CANARY, *signatures()):
+        assert secret.lower() not in text.lower(), where
+
+
+def everywhere(place: Place, done: Done) -> None:
+    refuse(done.out, "stdout")
+    refuse(done.err, "stderr")
+    for path in place.folder.rglob("*"):
+        refuse(str(path), "a name")
+        if path.is_file() and path != place.config:
+            refuse(path.read_bytes(), str(path))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_canary_no_fault_brings_the_secret_into_any_sink(place: Place, kind: str) -> None:
+    app = stand_in("one", 14)
+    with Sandbox([app], faults=[Fault(kind, day=(ago(9), ago(2)))]) as sandbox:
+        place.write(block(app, sandbox.url, keys=[CANARY]), http=HTTP.replace("1,", "2,", 1))
+        for words in (["-vv", "sync"], ["-vv", "backfill", "--since=-20d", "--json"]):
+            everywhere(place, place.run(*words))
+        for words in (["check"], ["status"], ["plan"], ["why", "one", "-3d"], ["config", "show"]):
+            everywhere(place, place.run("-vv", *words))
+
+
+def test_canary_a_secret_that_the_server_echoes_is_masked(place: Place) -> None:
+    app = stand_in("one", 2)
+    echo = f"https://elsewhere.example/{CANARY}?Signature={signatures()[0]}"
+    with Sandbox([app], faults=[Fault("redirect", to=echo)]) as sandbox:
+        place.write(block(app, sandbox.url, keys=[CANARY]))
+        everywhere(place, place.run("-vv", "sync"))
+
+
+def test_canary_argv_and_environment_of_the_process_hold_no_secret(place: Place) -> None:
+    app = stand_in("one", 3)
+    with Sandbox([app], latency=1.0) as sandbox:
+        place.write(block(app, sandbox.url, keys=[CANARY]))
+        process = place.start("sync")
+        while not sandbox.journal.most_at_once():
+            time.sleep(0.01)
+        seen = [Path(f"/proc/{process.pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
+        everywhere(place, finish(process))
+    for data in seen:
+        refuse(data, "/proc")
+
+
+def test_canary_a_bug_shows_no_secret(place: Place) -> None:
+    place.write(block(APP, "http://127.0.0.1:9", keys=[CANARY]))
+    assert place.run("sync").code == 3
+    with closing(sqlite3.connect(place.ledger)) as connection, connection:
+        connection.execute(f"UPDATE reports SET last_outcome = '{CANARY}'")
+    done = place.run("status")
+    assert done.code in (1, 5)
+    everywhere_but_ledger = (done.out, done.err)
+    for text in everywhere_but_ledger:
+        refuse(text, "a traceback")
+
+
+@pytest.mark.parametrize("kind", ["hostile-text", "huge-text"])
+def test_fault_43_hostile_text_of_the_vendor_is_harmless_and_short_everywhere(
+    place: Place, kind: str
+) -> None:
+    app = stand_in("one", 2)
+    with Sandbox([app], faults=[Fault(kind, day=ago(2))]) as sandbox:
+        place.serve(sandbox, [app])
+        told, asked = place.run("-vv", "sync"), place.run("backfill", "--since=-9d", "--json")
+        looks = [place.run(*words) for words in (["status"], ["plan"], ["why", "one", "-2d"])]
+        objects = [place.run(*words, "--json") for words in (["status"], ["why", "one", "-2d"])]
+    assert (told.code, asked.code) == (3, 3)
+    assert len(told.err.splitlines()) == 2, "one line for each report: no line is smuggled in"
+    for done in (told, asked, *looks, *objects):
+        text = done.out + done.err
+        assert not set(text) & {"\x1b", "\x07", "\r", "\u202e", "\u2066", "\x9b"}
+        assert max(map(len, text.splitlines())) < 2000
+    assert any("<script>" in done.out for done in looks), "shown as it is: this is no web page"
+    (reason,) = {event["reason"] for event in asked.events if event["event"] == "report"}
+    assert len(reason) <= 400
+    with closing(sqlite3.connect(place.ledger)) as connection:
+        kept = [
+            row[0] for row in connection.execute("SELECT reason FROM attempts WHERE reason NOTNULL")
+        ]
+    assert kept
+    assert all(len(text) <= 400 and text.isprintable() for text in kept)
+    assert all(json.loads(done.out)["version"] == 1 for done in objects)
