@@ -163,7 +163,7 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
                 ended = Daemon(world, load, logger).run()
         except StorageError as error:
             with _announcer(config, logger) as announcer:
-                announcer.could_not_begin(error, _LAST_WORDS_SECONDS)
+                announcer.could_not_begin(error, _LAST_WORDS_SECONDS, restarted=True)
             raise
         if not isinstance(ended, Reload):
             return ended

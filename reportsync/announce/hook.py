@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from reportsync.notation import duration_text
 from reportsync.redact import clean
@@ -131,6 +132,7 @@ class _Child:
                         (os.POSIX_SPAWN_DUP2, given, 0),
                         (os.POSIX_SPAWN_DUP2, taken[1], 1),
                         (os.POSIX_SPAWN_DUP2, taken[1], 2),
+                        *((os.POSIX_SPAWN_CLOSE, number) for number in _inherited()),
                     ],
                     setpgroup=0,
                     setsigmask=(),
@@ -241,6 +243,17 @@ def signal_group(leader: int, number: signal.Signals) -> None:
     """Send a signal to the process group of `leader`, as far as there is one and we may."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
+
+
+def _inherited() -> list[int]:
+    """Return the descriptors that our own parent left open for us; Python's own are never passed on."""
+    found = []
+    for number in sorted(int(path.name) for path in Path("/dev/fd").iterdir()):
+        # The one that listed the folder is closed by now.
+        with contextlib.suppress(OSError):
+            if number > 2 and os.get_inheritable(number):
+                found.append(number)
+    return found
 
 
 def _pipe(ends: contextlib.ExitStack) -> tuple[int, int]:

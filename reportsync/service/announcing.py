@@ -102,8 +102,14 @@ class Announcer:
         self._review(ledger, seen)
         self.settle(ledger, wait)
 
-    def could_not_begin(self, error: StorageError, wait: float = 0.0) -> None:
-        """Tell that a pass could not begin, noting it in the ledger if that can be opened."""
+    def could_not_begin(
+        self, error: StorageError, wait: float = 0.0, *, restarted: bool = False
+    ) -> None:
+        """Tell that a pass could not begin, noting it in the ledger if that can be opened.
+
+        A process that is `restarted` whenever it ends sends no notice of a ledger that cannot remember
+        it: there would be one with each start. Healthchecks is told each time, and tells a person once.
+        """
         summary = Summary(exit=error.exit_code, trouble=error)
         seen = Seen(storage=Said(error.message, error.hint))
         try:
@@ -112,7 +118,7 @@ class Announcer:
             with open_ledger(self._config) as ledger:
                 self.conclude(ledger, summary, seen, wait)
         except StorageError:
-            self._tell_without_ledger(error)
+            self._tell_without_ledger(error, send=not restarted)
             self.settle(None, wait)
 
     def failed(self, error: Exception, wait: float = WAIT_SECONDS) -> None:
@@ -171,7 +177,7 @@ class Announcer:
         for one in bundle(sent):
             self._post.send(one)
 
-    def _tell_without_ledger(self, error: StorageError) -> None:
+    def _tell_without_ledger(self, error: StorageError, *, send: bool = True) -> None:
         """Tell of storage that fails so badly that the ledger cannot remember what was told."""
         now = self._clock()
         incident = Incident("storage", now, (), error.message, error.hint)
@@ -181,7 +187,8 @@ class Announcer:
             return
         _storage_told[self._config.storage.ledger] = now
         one = notice(incident, Phase.OPENED)
-        self._hand_out([one], [one] if reaches(self._config.notify, one.kind, one.phase) else [])
+        wanted = send and reaches(self._config.notify, one.kind, one.phase)
+        self._hand_out([one], [one] if wanted else [])
 
     def _ping(self, sign: Sign, lines: Sequence[str] = ()) -> None:
         self._post.ping(Ping(sign, self._run_id, "\n".join(lines)))

@@ -173,6 +173,18 @@ def test_fault_31_a_ledger_that_cannot_remember_is_told_once_by_a_process(tmp_pa
         assert not (tmp_path / "ledger.db").exists()
 
 
+def test_a_daemon_that_is_restarted_again_and_again_for_its_ledger_leaves_it_to_the_check(
+    tmp_path: Path,
+) -> None:
+    with scene(tmp_path, stand_in("shop")) as stage, Receiver() as check, Receiver() as target:
+        stage.notify = {"healthchecks": check.check, "urls": [target.target]}
+        with stage.announcer() as announcer:
+            announcer.could_not_begin(LedgerError("the ledger is locked"), 5, restarted=True)
+    assert (check.signs, target.titles) == (["fail"], [])
+    assert "the ledger is locked" in check.heard[0].body
+    assert stage.logged == ["the archive or the ledger cannot be used"]
+
+
 def test_a_ledger_that_fails_after_the_pass_is_told_and_the_pass_stands(tmp_path: Path) -> None:
     with scene(tmp_path, stand_in("shop")) as stage:
         with stage.world() as world, stage.announcer() as announcer:

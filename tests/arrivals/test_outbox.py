@@ -166,6 +166,23 @@ def test_a_process_that_took_the_number_of_an_orphan_is_left_alone(
     child.wait()
 
 
+def test_a_process_of_another_machine_is_left_alone_when_its_lease_has_ended(
+    lite: Ledger, outbox: Make, script: Script
+) -> None:
+    add(lite)
+    child = subprocess.Popen(["sleep", "60"], process_group=0)
+    lite.write(deliveries.queue, NOW)
+    there = {"owner": "another boot ns 1 1", "process": f"another boot ns {child.pid} 1"}
+    ended = {"token": "t", "lease_end": NOW}
+    lite.write(
+        lambda connection: connection.execute(tables.deliveries.update().values(**there, **ended))
+    )
+    assert ran(outbox(script("exit 0"))).error is None
+    assert child.poll() is None
+    child.kill()
+    child.wait()
+
+
 def test_pending_deliveries_are_run_once_each_and_an_app_until_its_first_failure(
     lite: Ledger, script: Script, clock: Instants, tmp_path: Path
 ) -> None:
