@@ -67,8 +67,8 @@ def announcer_for(context: Context, config: Config, *, pings: bool = False) -> A
     def tell(one: Notice) -> None:
         if context.verbosity >= 0 or one.phase is Phase.OPENED:
             say(f"incident: {one.title}")
-            for line in one.body.splitlines():
-                say(f"  {line}")
+        for line in one.body.splitlines():
+            context.note(f"  {line}")
 
     return Announcer(config, tell, lambda warning: say(f"reportsync: {mask(warning)}"), pings=pings)
 

@@ -76,12 +76,10 @@ def _folder(config: Config) -> Line:
     root = config.storage.archive
     store = Store(root, config.storage.min_free)
     try:
-        if store.look() is None:
-            return Line(
-                "archive",
-                f"{root} does not exist yet; the first pass creates it",
-                error=_uncreatable(root),
-            )
+        marked = store.look() is not None
+        if not marked and not root.exists():
+            text = f"{root} does not exist yet; the first pass creates it"
+            return Line("archive", text, error=_uncreatable(root))
         store.require_space(None)
     except StorageError as error:
         return Line("archive", error.message, error=error)
@@ -90,7 +88,8 @@ def _folder(config: Config) -> Line:
             f"{root} is not writable for this user", hint=f"chown it: chown -R {os.getuid()} {root}"
         )
         return Line("archive", denied.message, error=denied)
-    return Line("archive", f"{root} is there, is writable and has room")
+    state = "is there" if marked else "is there, not yet marked as an archive"
+    return Line("archive", f"{root} {state}, is writable and has room")
 
 
 def _uncreatable(path: Path) -> StorageError | None:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from reportsync.errors import StorageError
 from reportsync.model import Report
+from reportsync.notation import readable_size
 from reportsync.store import sums, sweep, tree
 from reportsync.store.folders import Folders
 from reportsync.store.marker import locked_marker, open_marked, read_marker
@@ -66,10 +67,10 @@ class Store:
             volume = os.statvfs(self.root)
         free = volume.f_bavail * volume.f_frsize
         if free - (size or 0) < self._min_free:
-            more = f", {_mib(size)} more are asked for" if size else ""
+            more = f", {readable_size(size)} more are asked for" if size else ""
             raise StorageError(
-                f"only {_mib(free)} are free for {self.root}{more}, and "
-                f"{_mib(self._min_free)} must stay free",
+                f"only {readable_size(free)} are free for {self.root}{more}, and "
+                f"{readable_size(self._min_free)} must stay free",
                 hint=f"free some space (df -h {self.root}) or lower `storage.min_free`",
             )
         # Some file systems (Btrfs) have no fixed number of inodes and say 0.
@@ -198,7 +199,3 @@ class Store:
 
     def _year(self, report: Report) -> Path:
         return self.root / report.app / f"{report.day.year:04}"
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"

@@ -130,6 +130,17 @@ def test_a_hook_that_hangs_holds_sync_up_no_longer_than_its_time_limit(
     assert "took longer than 1s" in err
 
 
+def test_a_ledger_that_fails_while_hooks_run_leaves_the_exit_code_alone(
+    place: Place, url: str, script: Script
+) -> None:
+    ledger = place.folder / "ledger.db"
+    place.write(script(f"mv {ledger} {ledger}.gone"), base=url, since=SINCE)
+    code, out, err = place.run("sync")
+    assert (code, "3 stored" in out) == (0, True)
+    assert str(ledger) in err
+    assert "Traceback" not in err
+
+
 def test_a_hook_on_an_archive_with_history_is_for_what_comes_later_and_for_replays(
     place: Place, url: str, script: Script, log: Path
 ) -> None:

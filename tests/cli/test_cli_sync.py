@@ -144,7 +144,10 @@ def test_a_quiet_sync_that_went_well_says_nothing(place: Place) -> None:
         bad = place.run("-q", "sync")
         good = place.run("-q", "backfill", "--since", "-30d")
     assert bad.code == 3
-    assert [line.partition(":")[0] for line in bad.err.splitlines()] == [f"one {ago(3)} failed"]
+    assert [line.partition(":")[0] for line in bad.err.splitlines()] == [
+        f"one {ago(3)} failed",
+        "incident",
+    ]
     assert bad.out.startswith("done: 3 asked for, 2 stored, 1 missing")
     assert (good.code, good.out, good.err) == (0, "", "")
 
