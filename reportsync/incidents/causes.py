@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from urllib.parse import urlsplit
 
-from reportsync.calendar import due
+from reportsync.calendar import last_due
 from reportsync.incidents.incident import Cause, Incident, key_of, reports_of
 from reportsync.known import Coverage, Missing, common_reason
 from reportsync.model import HAVE, ONE_DAY, Outcome, Report
@@ -161,8 +161,8 @@ def _app(one: Coverage, look: Look) -> Present | None:
 
 
 def _late_rows(one: Coverage, now: datetime) -> list[Missing]:
-    limit = now - one.app.alert_after
-    return [row for row in one.missing if due(row.day, one.app) <= limit]
+    through = last_due(now - one.app.alert_after, one.app)
+    return [row for row in one.missing if row.day <= through]
 
 
 def _late(one: Coverage, told: frozenset[Report], look: Look) -> Iterator[Present]:

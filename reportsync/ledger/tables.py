@@ -189,7 +189,7 @@ incidents = sa.Table(
     "incidents",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("key", sa.String(160), nullable=False),
+    sa.Column("key", sa.String(300), nullable=False),
     sa.Column("opened", Instant, nullable=False),
     sa.Column("held", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),

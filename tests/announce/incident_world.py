@@ -44,6 +44,7 @@ class Scene:
     bodies: list[str] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     wait: float = 5.0
+    ledger: str | None = None
 
     def config(self) -> Config:
         """Return the config as it is now."""
@@ -52,7 +53,7 @@ class Scene:
                 "apps": [self._app(one) for one in self.apps],
                 "storage": {
                     "archive": self.folder / "archive",
-                    "ledger": f"sqlite:///{self.folder}/ledger.db",
+                    "ledger": self.ledger or f"sqlite:///{self.folder}/ledger.db",
                     "min_free": 0,
                 },
                 "http": {"rate": "0", "attempts": 1, "backoff": "0s", "deadline": "5s"},

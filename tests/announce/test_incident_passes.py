@@ -422,3 +422,32 @@ def test_fault_30_a_lost_file_is_over_once_it_was_fetched_again(tmp_path: Path) 
             stage.step(world, announcer)
         assert stage.logged[1:] == ["over: shop: 1 archive is damaged or lost"]
         assert stage.bodies[-1] == f"shop {NEWEST - ONE_DAY} is there."
+
+
+def test_two_processes_at_once_send_one_notice(tmp_path: Path) -> None:
+    shop = stand_in("shop", holes=frozenset({NEWEST}))
+    with Receiver() as receiver, scene(tmp_path, shop, wait=0.0) as stage:
+        stage.notify = {"urls": [receiver.target]}
+        with stage.world() as one, stage.announcer() as first:
+            stage.step(one, first)
+            with stage.world() as other, stage.announcer() as second:
+                stage.step(other, second)
+                second.end(other.ledger, 5)
+            first.end(one.ledger, 5)
+        assert receiver.titles == [f"shop: {NEWEST} is missing"]
+
+
+def test_incidents_are_kept_in_postgresql_as_well(tmp_path: Path, postgres_url: str) -> None:
+    shop = stand_in("shop", holes=frozenset({NEWEST}))
+    with Receiver() as receiver, scene(tmp_path, shop, stand_in("other"), ledger=postgres_url) as s:
+        s.notify = {"urls": [receiver.target]}
+        s.keys["other"] = "not-the-key-0123"
+        s.run()
+        del s.keys["other"]
+        s.run()
+        assert receiver.titles == [
+            "other: the key is refused",
+            f"shop: {NEWEST} is missing",
+            "over: other: the key is refused",
+        ]
+        assert s.open_keys() == [f"late:shop:{NEWEST}"]

@@ -240,7 +240,7 @@ def test_the_sandbox_rehearses_the_users_own_config(place: Place) -> None:
     assert SECRET not in ended.out + ended.err
 
 
-def test_the_demo_ends_in_proof_within_ten_seconds(tmp_path: Path) -> None:
+def test_the_demo_ends_in_proof_within_seconds(tmp_path: Path) -> None:
     began = time.monotonic()
     process = subprocess.run(
         [*command_line(), "demo"], env=environment({"TMPDIR": str(tmp_path)}),
@@ -249,7 +249,7 @@ def test_the_demo_ends_in_proof_within_ten_seconds(tmp_path: Path) -> None:
     seconds = time.monotonic() - began
     done = Done(process.returncode, process.stdout, process.stderr)
     assert done.code == 0, done.err
-    assert seconds < 10
+    assert seconds < 30, "three on an idle machine"
     lines = done.out.splitlines()
     assert [line[:2] for line in lines if re.match(r"\d\. ", line)] == [
         "1.",

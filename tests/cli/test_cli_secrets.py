@@ -7,6 +7,7 @@ import json
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,11 @@ from cli_tool import HTTP, Done, Place, ago, block, finish, stand_in
 from reportsync.sandbox import Fault, Sandbox
 
 CANARY = "canary-Zq7Xw2Kv9Lm4Pt6R"
-APP = stand_in("one", 14)
-KINDS = [
-    "401", "403", "404", "500", "redirect", "cut", "close", "empty-200", "html-200", "bad-crc",
-    "encrypted", "hostile-text", "two-lengths",
-]  # fmt: skip
+APP = replace(stand_in("one", 14), secret_keys=(CANARY,))
+KINDS = (
+    "404", "500", "cut", "close", "empty-200", "html-200", "bad-crc", "encrypted", "hostile-text",
+    "two-lengths", "gzip-cut",
+)  # fmt: skip
 
 
 def signatures() -> list[str]:
@@ -44,29 +45,41 @@ def everywhere(place: Place, done: Done) -> None:
             refuse(path.read_bytes(), str(path))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_canary_no_fault_brings_the_secret_into_any_sink(place: Place, kind: str) -> None:
-    app = stand_in("one", 14)
-    with Sandbox([app], faults=[Fault(kind, day=(ago(9), ago(2)))]) as sandbox:
-        place.write(block(app, sandbox.url, keys=[CANARY]), http=HTTP.replace("1,", "2,", 1))
-        for words in (["-vv", "sync"], ["-vv", "backfill", "--since=-20d", "--json"]):
-            everywhere(place, place.run(*words))
-        for words in (["check"], ["status"], ["plan"], ["why", "one", "-3d"], ["config", "show"]):
-            everywhere(place, place.run("-vv", *words))
+def work_and_look(place: Place) -> None:
+    for words in (["sync"], ["backfill", "--since=-20d", "--json"], ["check"], ["config", "show"]):
+        everywhere(place, place.run("-vv", *words))
+    for words in (["status"], ["plan"], ["why", "one", "-3d"]):
+        everywhere(place, place.run("-vv", *words))
+
+
+def test_canary_no_fault_of_a_report_brings_the_secret_into_any_sink(place: Place) -> None:
+    faults = [Fault(kind, day=ago(number)) for number, kind in enumerate(KINDS, 2)]
+    with Sandbox([APP], faults=faults) as sandbox:
+        place.write(block(APP, sandbox.url), http=HTTP.replace("1,", "2,", 1))
+        work_and_look(place)
+        assert {request.fault for request in sandbox.requests} >= set(KINDS)
+
+
+@pytest.mark.parametrize("kind", ["401", "redirect"])
+def test_canary_no_refusal_brings_the_secret_into_any_sink(place: Place, kind: str) -> None:
+    with Sandbox([APP], faults=[Fault(kind)]) as sandbox:
+        place.write(block(APP, sandbox.url))
+        work_and_look(place)
+        assert {request.fault for request in sandbox.requests} == {kind}
 
 
 def test_canary_a_secret_that_the_server_echoes_is_masked(place: Place) -> None:
-    app = stand_in("one", 2)
+    app = replace(stand_in("one", 2), secret_keys=(CANARY,))
     echo = f"https://elsewhere.example/{CANARY}?Signature={signatures()[0]}"
     with Sandbox([app], faults=[Fault("redirect", to=echo)]) as sandbox:
-        place.write(block(app, sandbox.url, keys=[CANARY]))
+        place.write(block(app, sandbox.url))
         everywhere(place, place.run("-vv", "sync"))
 
 
 def test_canary_argv_and_environment_of_the_process_hold_no_secret(place: Place) -> None:
-    app = stand_in("one", 3)
+    app = replace(stand_in("one", 3), secret_keys=(CANARY,))
     with Sandbox([app], latency=1.0) as sandbox:
-        place.write(block(app, sandbox.url, keys=[CANARY]))
+        place.write(block(app, sandbox.url))
         process = place.start("sync")
         while not sandbox.journal.most_at_once():
             time.sleep(0.01)
@@ -77,7 +90,7 @@ def test_canary_argv_and_environment_of_the_process_hold_no_secret(place: Place)
 
 
 def test_canary_a_bug_shows_no_secret(place: Place) -> None:
-    place.write(block(APP, "http://127.0.0.1:9", keys=[CANARY]))
+    place.write(block(APP, "http://127.0.0.1:9"))
     assert place.run("sync").code == 3
     with closing(sqlite3.connect(place.ledger)) as connection, connection:
         connection.execute(f"UPDATE reports SET last_outcome = '{CANARY}'")

@@ -96,7 +96,7 @@ def upgrade() -> None:
     op.create_table(
         "incidents",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("key", sa.String(length=160), nullable=False),
+        sa.Column("key", sa.String(length=300), nullable=False),
         sa.Column("opened", Instant(), nullable=False),
         sa.Column("held", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
