@@ -6,9 +6,12 @@ import signal
 
 import click
 
+from reportsync.address import parse_listen
 from reportsync.cli.context import Context
 from reportsync.cli.output import put, put_json, say
+from reportsync.errors import UsageProblem
 from reportsync.model import system_clock
+from reportsync.settings import Config
 
 _LEVELS = {-1: "warning", 1: "info", 2: "debug"}
 
@@ -26,10 +29,27 @@ def run(context: Context, listen: str | None) -> int:
 
     # Before any thread exists, so that all of them leave these signals to the main thread.
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
-    config = context.load().config
+    address = _address(listen)
+
+    def load() -> Config:
+        config = context.load().config
+        if listen is None:
+            return config
+        daemon = config.daemon.model_copy(update={"listen": address})
+        return config.model_copy(update={"daemon": daemon})
+
+    config = load()
     level = _LEVELS.get(context.verbosity, config.log.level)
     logger = configure(config.log.model_copy(update={"level": level}))
-    return serve(config, lambda: context.load().config, logger)
+    return serve(config, load, logger)
+
+
+def _address(listen: str | None) -> object:
+    """Read --listen; raise `UsageProblem` saying how it is written."""
+    try:
+        return parse_listen(listen)
+    except ValueError as error:
+        raise UsageProblem(f"--listen {error}", hint="as in --listen 127.0.0.1:8321") from None
 
 
 @click.command()

@@ -1,0 +1,43 @@
+"""The daemon: APScheduler wakes a pass; the ledger and the calendar decide what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reportsync.announce.metrics import Metrics
+from reportsync.daemon.daemon import (
+    KIND,
+    LAST_WORDS_SECONDS,
+    WATCHED,
+    Again,
+    Daemon,
+    announcer_of,
+)
+from reportsync.daemon.diary import Logger
+from reportsync.errors import StorageError
+from reportsync.service.world import open_world
+from reportsync.settings import Config
+from reportsync.stop import Stop
+
+__all__ = ["KIND", "WATCHED", "serve"]
+
+
+def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
+    """Run the daemon until SIGINT or SIGTERM and return the exit code.
+
+    `load` reads the config anew on SIGHUP; while it raises, the old one stays in force. The caller has
+    blocked `WATCHED` in all threads. Raises `StorageError` if disk or ledger cannot be used at the start.
+    """
+    metrics = Metrics()
+    while True:
+        try:
+            with open_world(config, Stop()) as world:
+                ended = Daemon(world, load, logger, metrics).run()
+        except StorageError as error:
+            with announcer_of(config, logger) as announcer:
+                announcer.could_not_begin(error, LAST_WORDS_SECONDS, restarted=True)
+            raise
+        if not isinstance(ended, Again):
+            return ended
+        config = ended.config
+        logger.info(ended.why, apps=len(config.apps))
