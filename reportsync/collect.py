@@ -64,6 +64,7 @@ class Wish:
 class Collected:
     """How it ended.
 
+    `attempt` counts the attempts at this report, this one included.
     `bars_app`: another day of the same app would end the same way now, so it is not worth asking.
     `settled`: a busy report is finished with; else its claim is still another's.
     """
@@ -85,6 +86,8 @@ class Collected:
     settled: bool = True
     stored: bool = False
     error: AttemptFailed | None = None
+    attempt: int | None = None
+    pass_id: str | None = None
 
 
 def collect(
@@ -258,19 +261,25 @@ class _Work:
         ]
         taken = [row.archive.version for row in versions] + self._tools.store.versions(self._report)
         first = lost[-1] if lost else max(taken, default=0) + 1
-        for version in count(first):
+        version = self._named(scratch, first)
+        archive = Archive(self._report, version, scratch.size, scratch.sha256, members)
+        outcome = Outcome.VERSION if held else Outcome.STORED
+        return self._record(archive, outcome, received)
+
+    def _named(self, scratch: Scratch, version: int) -> int:
+        """Give the archive its final name from `version` on, and return the version that it became."""
+        while True:
             try:
                 self._tools.store.keep(scratch, self._report, version)
             except NameTaken:
-                _, sha256 = self._tools.store.digest(
-                    self._report, version, self._tools.stop.check_cut
-                )
-                if sha256 != scratch.sha256:
+                # Somebody put a file there meanwhile: the very same, another one, or a damaged one.
+                lying = inspect(self._tools.store, self._report, version, self._tools.stop)
+                if lying is None:
                     continue
-            archive = Archive(self._report, version, scratch.size, scratch.sha256, members)
-            outcome = Outcome.VERSION if held else Outcome.STORED
-            return self._record(archive, outcome, received)
-        raise AssertionError("count() does not end")
+                if lying.sha256 != scratch.sha256:
+                    version += 1
+                    continue
+            return version
 
     def _record(self, archive: Archive, outcome: Outcome, received: Received | None) -> Collected:
         attempt = self._attempt(outcome, received.status if received else None, archive.size)
@@ -279,7 +288,7 @@ class _Work:
             [path], records.record_archive, self._claim, attempt, archive
         )
         return replace(
-            self._ended(attempt),
+            self._ended(attempt, recorded.attempts),
             sha256=archive.sha256,
             version=archive.version,
             arrival=recorded.arrival,
@@ -289,8 +298,8 @@ class _Work:
 
     def _unchanged(self, archive: Archive, received: Received) -> Collected:
         attempt = self._attempt(Outcome.UNCHANGED, received.status, archive.size)
-        self._tools.ledger.write(records.record_unchanged, self._claim, attempt)
-        ended = self._ended(attempt)
+        recorded = self._tools.ledger.write(records.record_unchanged, self._claim, attempt)
+        ended = self._ended(attempt, recorded.attempts)
         return replace(ended, sha256=archive.sha256, version=archive.version, stored=True)
 
     def _failed(self, error: AttemptFailed) -> Collected:
@@ -302,9 +311,11 @@ class _Work:
         again = retry.next_attempt(
             error, tries, attempt.ended, due(self._report.day, self._app), self._app
         )
-        self._tools.ledger.write(records.record_failure, self._claim, attempt, again, counted)
+        recorded = self._tools.ledger.write(
+            records.record_failure, self._claim, attempt, again, counted
+        )
         return replace(
-            self._ended(attempt),
+            self._ended(attempt, recorded.attempts),
             hint=error.hint,
             next_attempt=again,
             bars_app=isinstance(error, KeyRefused | AppRefused),
@@ -329,10 +340,12 @@ class _Work:
             self._tools.pass_id,
         )
 
-    def _ended(self, attempt: Attempt) -> Collected:
+    def _ended(self, attempt: Attempt, number: int) -> Collected:
         return Collected(
             self._report,
             attempt.outcome,
+            attempt=number,
+            pass_id=attempt.pass_id,
             seconds=(attempt.ended - attempt.started).total_seconds(),
             size=attempt.size,
             status=attempt.status,

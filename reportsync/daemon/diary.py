@@ -25,6 +25,8 @@ def log_report(logger: Logger, ended: Collected) -> None:
         "app": ended.report.app,
         "day": ended.report.day.isoformat(),
         "outcome": ended.outcome.value,
+        "attempt": ended.attempt,
+        "pass_id": ended.pass_id,
         "bytes": ended.size,
         "status": ended.status,
         "reason": ended.reason,

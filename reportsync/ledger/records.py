@@ -25,8 +25,12 @@ _NEIGHBOURS = 14
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a record came to: the arrival's number if an archive arrived, and what is odd about it."""
+    """What a record came to: the arrival's number if an archive arrived, and what is odd about it.
 
+    `attempts` is how many attempts the report has had, this one included.
+    """
+
+    attempts: int
     arrival: int | None = None
     flags: tuple[str, ...] = ()
 
@@ -88,15 +92,14 @@ def record_archive(
     _finish(connection, claim, attempt)
     flags = oddities(archive, recent_archives(connection, archive.report, _NEIGHBOURS))
     arrival = insert_archive(connection, archive, attempt.ended, flags)
-    _update_report(connection, attempt, state="stored", tries=0, next_attempt=None)
-    return Recorded(arrival, flags)
+    made = _update_report(connection, attempt, state="stored", tries=0, next_attempt=None)
+    return Recorded(made, arrival, flags)
 
 
 def record_unchanged(connection: sa.Connection, claim: Claim, attempt: Attempt) -> Recorded:
     """Record that the report was asked for again and is what the ledger has already."""
     _finish(connection, claim, attempt)
-    _update_report(connection, attempt, state="stored", tries=0, next_attempt=None)
-    return Recorded()
+    return Recorded(_update_report(connection, attempt, state="stored", tries=0, next_attempt=None))
 
 
 def record_failure(
@@ -112,8 +115,7 @@ def record_failure(
     """
     _finish(connection, claim, attempt)
     tries = reports.c.tries + (1 if counted else 0)
-    _update_report(connection, attempt, tries=tries, next_attempt=next_attempt)
-    return Recorded()
+    return Recorded(_update_report(connection, attempt, tries=tries, next_attempt=next_attempt))
 
 
 def _finish(connection: sa.Connection, claim: Claim, attempt: Attempt) -> None:
@@ -135,7 +137,7 @@ def _finish(connection: sa.Connection, claim: Claim, attempt: Attempt) -> None:
     )
 
 
-def _update_report(connection: sa.Connection, attempt: Attempt, **values: Any) -> None:
+def _update_report(connection: sa.Connection, attempt: Attempt, **values: Any) -> int:
     connection.execute(
         sa.update(reports)
         .where(_is(reports, attempt.report))
@@ -147,6 +149,8 @@ def _update_report(connection: sa.Connection, attempt: Attempt, **values: Any) -
             **values,
         )
     )
+    made = sa.select(reports.c.attempts).where(_is(reports, attempt.report))
+    return int(connection.execute(made).scalar_one())
 
 
 def insert_archive(

@@ -70,6 +70,7 @@ class Summary:
     flagged: int = 0
     stopped: bool = False
     trouble: StorageError | None = None
+    pass_id: str = ""
 
 
 @dataclass(slots=True)
@@ -339,4 +340,5 @@ class _Pass:
             flagged=self._tally.flagged,
             stopped=self._world.stop.requested,
             trouble=self._tally.trouble,
+            pass_id=self._id,
         )

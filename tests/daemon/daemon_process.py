@@ -87,13 +87,15 @@ def write_config(
     days: int = 3,
 ) -> None:
     """Write the config of one app whose last `days` days are due."""
+    if "listen" not in daemon:
+        daemon = f"listen: off, {daemon}"
     schedule = app or 'report_time: "00:00", buffer: 0s'
     text = f"""\
 apps:
   - {{name: shop, app_id: DAEMONAPP, secret_key: {KEY}, base_url: "{url}", since: {since(days)}, {schedule}}}
 storage: {{archive: archive, ledger: "sqlite:///ledger.db", min_free: 0}}
 http: {{rate: 0, attempts: 1, backoff: 0s}}
-daemon: {{listen: off, {daemon}}}
+daemon: {{{daemon}}}
 {rest}
 """
     path = folder / "config.yaml"

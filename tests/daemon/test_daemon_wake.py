@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from reportsync.daemon import AT_MOST_EVERY, next_wake, silence_allowed
+from reportsync.daemon.wake import AT_MOST_EVERY, next_wake, silence_allowed
 from reportsync.known import Coverage, Missing
 from reportsync.settings import App, Http
 
