@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.error import HTTPError, URLError
 
 import pytest
@@ -16,11 +16,11 @@ from daemon_process import Running, wait_until
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """Yield a port that was free a moment ago."""
+def port() -> int:
+    """Return a port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        yield int(probe.getsockname()[1])
+        return int(probe.getsockname()[1])
 
 
 def get(port: int, path: str) -> tuple[int, str]:
