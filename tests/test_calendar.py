@@ -102,6 +102,7 @@ def stepped(start: datetime, steps: list[timedelta]) -> list[datetime]:
 
 @settings(max_examples=2000)
 @given(zones, half_hours, buffers, st.dates(FIRST, LAST))
+@pytest.mark.slow
 def test_fault_32_every_day_of_every_zone_is_due_at_its_wall_time(
     name: str, at: time, buffer: timedelta, day: date
 ) -> None:

@@ -70,6 +70,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(tmp_path, sandbox)
 
 
+@pytest.mark.slow
 def test_sync_pings_tells_and_says_so_on_stderr_and_keeps_stdout_for_data(desk: Desk) -> None:
     with Receiver() as check, Receiver() as target:
         desk.write(f"{{healthchecks: '{check.check}', urls: ['{target.target}']}}")
@@ -89,6 +90,7 @@ def test_sync_pings_tells_and_says_so_on_stderr_and_keeps_stdout_for_data(desk: 
     assert f"shop: {HOLE} is missing, since" in desk.run("status")[1]
 
 
+@pytest.mark.slow
 def test_row_37_success_is_told_when_a_person_has_waived_the_hole(desk: Desk) -> None:
     with Receiver() as check:
         desk.write(f"{{healthchecks: '{check.check}'}}")
@@ -100,6 +102,7 @@ def test_row_37_success_is_told_when_a_person_has_waived_the_hole(desk: Desk) ->
     assert f"incident: over: shop: {HOLE} is missing" in err
 
 
+@pytest.mark.slow
 def test_a_backfill_tells_incidents_but_is_no_sign_of_life_of_the_schedule(desk: Desk) -> None:
     with Receiver() as check, Receiver() as target:
         desk.write(f"{{healthchecks: '{check.check}', urls: ['{target.target}']}}")
@@ -108,6 +111,7 @@ def test_a_backfill_tells_incidents_but_is_no_sign_of_life_of_the_schedule(desk:
     assert target.titles == [f"shop: {HOLE} is missing"]
 
 
+@pytest.mark.slow
 def test_fault_42_targets_that_never_answer_cost_the_command_some_seconds_at_most(
     desk: Desk,
 ) -> None:
@@ -124,6 +128,7 @@ def test_fault_42_targets_that_never_answer_cost_the_command_some_seconds_at_mos
     assert hanging.check not in err
 
 
+@pytest.mark.slow
 def test_fault_42_targets_that_refuse_change_nothing_but_a_warning(desk: Desk) -> None:
     port = dead_port()
     check, target = (
@@ -138,6 +143,7 @@ def test_fault_42_targets_that_refuse_change_nothing_but_a_warning(desk: Desk) -
     assert "hidden" not in err
 
 
+@pytest.mark.slow
 def test_verify_tells_damage_and_repair_its_end(desk: Desk) -> None:
     with Receiver() as target:
         desk.write(f"{{urls: ['{target.target}'], on: [damaged, recovered]}}")
@@ -153,6 +159,7 @@ def test_verify_tells_damage_and_repair_its_end(desk: Desk) -> None:
     assert target.titles == [title, f"over: {title}"]
 
 
+@pytest.mark.slow
 def test_a_pass_that_cannot_begin_is_told(desk: Desk) -> None:
     with Receiver() as check, Receiver() as target:
         desk.write(f"{{healthchecks: '{check.check}', urls: ['{target.target}']}}")
@@ -177,6 +184,7 @@ def test_invariant_4_a_refused_key_shows_in_no_notice_ping_or_log(desk: Desk) ->
     assert [secret for secret in secrets if secret in said] == []
 
 
+@pytest.mark.slow
 def test_a_daemon_pings_each_pass_tells_once_and_ends_in_time(desk: Desk) -> None:
     with Receiver() as check, Receiver() as target:
         notify = f"{{healthchecks: '{check.check}', urls: ['{target.target}']}}"
@@ -197,6 +205,7 @@ def test_a_daemon_pings_each_pass_tells_once_and_ends_in_time(desk: Desk) -> Non
     assert "0f1e2d3c-4b5a-6978" not in err
 
 
+@pytest.mark.slow
 def test_fault_42_a_daemon_goes_on_beside_targets_that_never_answer(desk: Desk) -> None:
     with Receiver(hangs=True) as hanging:
         notify = f"{{healthchecks: '{hanging.check}', urls: ['{hanging.target}']}}"

@@ -25,6 +25,7 @@ from reportsync.service.verify import Found, verify
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
 
 
+@pytest.mark.slow
 def test_row_39_a_hole_is_told_once_reminded_daily_and_its_end_is_told(tmp_path: Path) -> None:
     shop = stand_in("shop", holes=frozenset({NEWEST - ONE_DAY}))
     hole = f"shop: {NEWEST - ONE_DAY} is missing"
@@ -66,6 +67,7 @@ def test_row_38_a_late_report_is_told_at_its_deadline_and_over_when_stored(tmp_p
         assert stage.bodies[-1] == f"shop {NEWEST} is there."
 
 
+@pytest.mark.slow
 def test_row_d_forty_apps_on_one_host_are_one_notice(tmp_path: Path) -> None:
     apps = [stand_in(f"shop-{n:02}", 2) for n in range(40)]
     with Receiver() as receiver, scene(tmp_path, *apps) as stage:
@@ -271,6 +273,7 @@ def test_one_channel_that_takes_it_is_enough(tmp_path: Path) -> None:
         assert receiver.titles == [f"shop: {NEWEST} is missing"]
 
 
+@pytest.mark.slow
 def test_fault_42_a_hanging_target_neither_delays_the_pass_nor_starves_the_others(
     tmp_path: Path,
 ) -> None:
@@ -305,6 +308,7 @@ def test_a_daemon_does_not_wait_and_notes_later_what_arrived(tmp_path: Path) -> 
             assert (after.told, after.handed) == (stage.now, None)
 
 
+@pytest.mark.slow
 def test_a_locked_ledger_does_not_hold_up_the_end(tmp_path: Path) -> None:
     with (
         Receiver() as receiver,

@@ -124,6 +124,7 @@ def test_fault_17_sixty_thousand_mutants_are_refused_or_unharmed(
     method=st.sampled_from(METHODS),
     comment=st.binary(max_size=40).filter(lambda text: b"PK" not in text),
 )
+@pytest.mark.slow
 def test_every_zip_that_zipfile_writes_is_whole(
     files: dict[str, bytes], method: int, comment: bytes, zipped: Make, examined: Examined
 ) -> None:

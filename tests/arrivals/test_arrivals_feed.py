@@ -22,6 +22,7 @@ def numbers(rows: list[dict[str, object]]) -> list[object]:
     return [row["id"] for row in rows]
 
 
+@pytest.mark.slow
 def test_row_i_the_feed_lists_every_arrival_by_number(place: Place, lite: Ledger) -> None:
     add(lite, days=2)
     add(lite, "other")
@@ -61,6 +62,7 @@ def test_the_feed_for_people_has_a_line_for_each(place: Place, lite: Ledger) -> 
     ]
 
 
+@pytest.mark.slow
 def test_the_feed_can_be_of_some_apps(place: Place, lite: Ledger) -> None:
     add(lite)
     add(lite, "other")
@@ -82,6 +84,7 @@ def test_a_number_beyond_the_latest_is_told_of(place: Place, lite: Ledger) -> No
     assert err == "--since 7 is beyond the latest arrival, 1\n"
 
 
+@pytest.mark.slow
 def test_a_feed_is_followed_from_before_the_ledger_exists_through_its_replacement(
     place: Place,
 ) -> None:
@@ -115,6 +118,7 @@ def test_a_followed_feed_ends_in_order_on_sigint(place: Place, lite: Ledger) -> 
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_followed_feed_ends_when_its_reader_has_left(place: Place, lite: Ledger) -> None:
     add(lite)
     reading, writing = os.pipe()
@@ -131,6 +135,7 @@ def lines(path: Path) -> list[int]:
     return [json.loads(line)["id"] for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_replay_queues_a_range_for_the_hook(place: Place, lite: Ledger) -> None:
     add(lite, days=4)
     place.write("true")
@@ -201,6 +206,7 @@ def test_numbers_are_not_given_twice_when_a_lost_ledger_comes_back_from_its_back
     ]
 
 
+@pytest.mark.slow
 def test_a_ledger_begun_anew_over_an_old_archive_gives_numbers_that_were_never_given(
     place: Place,
 ) -> None:

@@ -155,6 +155,7 @@ def test_one_who_lost_the_claim_can_note_nothing(ledger: Ledger) -> None:
     assert ledger.read(deliveries.hook_state).waiting == 0
 
 
+@pytest.mark.slow
 def test_a_claim_of_a_dead_process_is_taken_over_at_once(url: str, ledger: Ledger) -> None:
     ledger.write(deliveries.begin)
     add(ledger)

@@ -153,6 +153,7 @@ def test_a_secret_in_the_output_is_masked_wherever_it_is_cut(script: Script) -> 
         assert not any(secret[at : at + 6] in error for at in range(len(secret) - 6))
 
 
+@pytest.mark.slow
 def test_fault_41_a_hanging_command_is_ended_with_all_that_it_started(
     script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,7 @@ def test_row_41_sync_runs_the_hook_for_each_archive_that_arrived(
     assert len(log.read_text().splitlines()) == len(told)
 
 
+@pytest.mark.slow
 def test_a_failing_hook_leaves_the_exit_code_alone_and_is_told_of(
     place: Place, url: str, script: Script, log: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_failing_hook_leaves_the_exit_code_alone_and_is_told_of(
     assert "it fails for arrival 1 (shop 20" in place.run("status")[1].replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_a_hook_that_hangs_holds_sync_up_no_longer_than_its_time_limit(
     place: Place, url: str, script: Script
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_hook_that_hangs_holds_sync_up_no_longer_than_its_time_limit(
     assert "took longer than 1s" in err
 
 
+@pytest.mark.slow
 def test_a_ledger_that_fails_while_hooks_run_leaves_the_exit_code_alone(
     place: Place, url: str, script: Script
 ) -> None:
@@ -141,6 +144,7 @@ def test_a_ledger_that_fails_while_hooks_run_leaves_the_exit_code_alone(
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_hook_on_an_archive_with_history_is_for_what_comes_later_and_for_replays(
     place: Place, url: str, script: Script, log: Path
 ) -> None:
@@ -155,6 +159,7 @@ def test_a_hook_on_an_archive_with_history_is_for_what_comes_later_and_for_repla
     assert log.read_text().split() == ["3", "1", "2"]
 
 
+@pytest.mark.slow
 def test_a_signal_during_the_hook_of_a_sync_ends_both_and_the_summary_holds(
     place: Place, url: str, script: Script, log: Path
 ) -> None:
@@ -170,6 +175,7 @@ def test_a_signal_during_the_hook_of_a_sync_ends_both_and_the_summary_holds(
     assert state(place).failing is None
 
 
+@pytest.mark.slow
 def test_the_daemon_runs_the_hook_and_goes_on_fetching_while_one_hangs(
     place: Place, url: str, script: Script, log: Path, daemon: Callable[[], Run]
 ) -> None:
@@ -185,6 +191,7 @@ def test_the_daemon_runs_the_hook_and_goes_on_fetching_while_one_hangs(
     assert state(place).failing is None
 
 
+@pytest.mark.slow
 def test_fault_41_a_daemon_killed_in_mid_hook_delivers_the_same_event_again(
     place: Place, url: str, script: Script, log: Path, daemon: Callable[[], Run]
 ) -> None:
@@ -208,6 +215,7 @@ def test_fault_41_a_daemon_killed_in_mid_hook_delivers_the_same_event_again(
     assert state(place) == deliveries.HookState()
 
 
+@pytest.mark.slow
 def test_the_daemon_logs_a_failing_hook_without_ending(
     place: Place, url: str, script: Script, daemon: Callable[[], Run]
 ) -> None:
@@ -219,6 +227,7 @@ def test_the_daemon_logs_a_failing_hook_without_ending(
     assert run.process.poll() is None
 
 
+@pytest.mark.slow
 def test_the_daemon_delivers_what_another_command_fetches(
     place: Place, url: str, script: Script, log: Path, daemon: Callable[[], Run]
 ) -> None:
@@ -232,6 +241,7 @@ def test_the_daemon_delivers_what_another_command_fetches(
     wait_until(lambda: log.read_text().split() == ["1", "2", "3"])
 
 
+@pytest.mark.slow
 def test_a_reload_takes_another_hook(
     place: Place, url: str, script: Script, log: Path, daemon: Callable[[], Run]
 ) -> None:
@@ -245,6 +255,7 @@ def test_a_reload_takes_another_hook(
     wait_until(lambda: log.read_text().split() == ["2"])
 
 
+@pytest.mark.slow
 def test_a_hook_that_ignores_sigterm_does_not_outlast_the_grace(
     place: Place, url: str, script: Script, log: Path, daemon: Callable[[], Run]
 ) -> None:

@@ -14,6 +14,7 @@ def asked_days(sandbox: Sandbox) -> list[str]:
     return [request.name for request in sandbox.requests]
 
 
+@pytest.mark.slow
 def test_a_range_is_fetched_and_nothing_beside_it(place: Place) -> None:
     with Sandbox([APP]) as sandbox:
         place.serve(sandbox, [APP])
@@ -44,6 +45,7 @@ def test_the_exit_code_is_about_the_range_alone(place: Place) -> None:
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.slow
 def test_the_order_is_the_callers_choice(place: Place, order: str) -> None:
     with Sandbox([APP]) as sandbox:
         place.serve(sandbox, [APP])
@@ -96,6 +98,7 @@ def test_force_finds_the_same_content_unchanged(place: Place) -> None:
     assert place.zips() == before
 
 
+@pytest.mark.slow
 def test_fault_19_a_report_that_changed_becomes_a_version_beside_the_old_one(place: Place) -> None:
     with Sandbox([APP]) as sandbox:
         place.serve(sandbox, [APP])

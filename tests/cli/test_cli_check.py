@@ -21,6 +21,7 @@ def failing(place: Place, *words: str, **options: bool) -> tuple[int, dict[str, 
     return done.code, {line["what"]: line for line in done.json["checks"] if not line["ok"]}
 
 
+@pytest.mark.slow
 def test_all_is_well(place: Place) -> None:
     with Sandbox([APP, NEW]) as sandbox:
         place.write(block(APP, sandbox.url) + block(NEW, sandbox.url).replace(", until: None", ""))

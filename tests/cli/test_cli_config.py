@@ -177,6 +177,7 @@ def test_help_and_version_import_nothing_heavy(place: Place, word: str) -> None:
     assert not found & heavy
 
 
+@pytest.mark.slow
 def test_status_imports_no_network_no_scheduler_and_no_migrations(place: Place) -> None:
     place.write(block(APP, "http://127.0.0.1:9"))
     found = imported("status", place=place)
@@ -202,6 +203,7 @@ def test_a_mistyped_command_gets_a_suggestion(place: Place) -> None:
     assert "Did you mean 'status'?" in done.err
 
 
+@pytest.mark.slow
 def test_the_sandbox_prints_a_config_that_works_against_it(place: Place) -> None:
     process = place.start("sandbox", "--faults", "404:times=1")
     try:
@@ -220,6 +222,7 @@ def test_the_sandbox_prints_a_config_that_works_against_it(place: Place) -> None
     assert " 404 " in done.err
 
 
+@pytest.mark.slow
 def test_the_sandbox_rehearses_the_users_own_config(place: Place) -> None:
     place.write(
         block(APP, "http://127.0.0.1:9", keys=["${env:ONE_KEY}"])
@@ -240,6 +243,7 @@ def test_the_sandbox_rehearses_the_users_own_config(place: Place) -> None:
     assert SECRET not in ended.out + ended.err
 
 
+@pytest.mark.slow
 def test_the_demo_ends_in_proof_within_seconds(tmp_path: Path) -> None:
     began = time.monotonic()
     process = subprocess.run(

@@ -108,6 +108,7 @@ def test_fault_25_kill_9_at_random_moments_converges_to_the_undisturbed_run(
     assert wild.run("verify", "--json").summary["ok"] == 300
 
 
+@pytest.mark.slow
 def test_fault_25_a_killed_backfill_resumes_with_nothing_redone(place: Place) -> None:
     app = stand_in("one", 30)
     with Sandbox([app], faults=[Fault("silent", day=(ago(20), ago(17)), times=4)]) as sandbox:

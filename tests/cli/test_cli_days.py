@@ -15,6 +15,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("word", BAD)
+@pytest.mark.slow
 def test_fault_40_a_day_in_any_other_form_is_a_usage_error(place: Place, word: str) -> None:
     place.write(block(stand_in("one", 3), "http://127.0.0.1:9"))
     done = place.run("backfill", f"--since={word}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from cli_tool import Place, ago, block, stand_in, today
 
 from reportsync.sandbox import Fault, Sandbox, SandboxApp
@@ -21,6 +22,7 @@ LOOKING = [
 OPEN_END = SandboxApp("IDOPEN", ("key-of-open-0123456789",), since=ago(3), name="open")
 
 
+@pytest.mark.slow
 def test_looking_before_the_first_pass_writes_nothing(place: Place) -> None:
     app = stand_in("one", 5)
     with Sandbox([app]) as sandbox:
@@ -33,6 +35,7 @@ def test_looking_before_the_first_pass_writes_nothing(place: Place) -> None:
             assert place.everything() == before, words
 
 
+@pytest.mark.slow
 def test_looking_after_a_pass_writes_nothing(place: Place) -> None:
     app = stand_in("one", 5)
     with Sandbox([app], faults=[Fault("404", day=ago(3))]) as sandbox:
@@ -155,6 +158,7 @@ def test_plan_of_an_instant_in_the_past_knows_nothing_of_later_days(place: Place
     assert done["now"] == f"{ago(7)}T10:00:00Z"
 
 
+@pytest.mark.slow
 def test_why_explains_a_day_in_every_state(place: Place) -> None:
     app = stand_in("one", 9)
     with Sandbox([app], faults=[Fault("404", day=ago(4)), Fault("500", day=ago(5))]) as sandbox:

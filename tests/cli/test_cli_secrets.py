@@ -52,6 +52,7 @@ def work_and_look(place: Place) -> None:
         everywhere(place, place.run("-vv", *words))
 
 
+@pytest.mark.slow
 def test_canary_no_fault_of_a_report_brings_the_secret_into_any_sink(place: Place) -> None:
     faults = [Fault(kind, day=ago(number)) for number, kind in enumerate(KINDS, 2)]
     with Sandbox([APP], faults=faults) as sandbox:
@@ -61,6 +62,7 @@ def test_canary_no_fault_of_a_report_brings_the_secret_into_any_sink(place: Plac
 
 
 @pytest.mark.parametrize("kind", ["401", "redirect"])
+@pytest.mark.slow
 def test_canary_no_refusal_brings_the_secret_into_any_sink(place: Place, kind: str) -> None:
     with Sandbox([APP], faults=[Fault(kind)]) as sandbox:
         place.write(block(APP, sandbox.url))
@@ -76,6 +78,7 @@ def test_canary_a_secret_that_the_server_echoes_is_masked(place: Place) -> None:
         everywhere(place, place.run("-vv", "sync"))
 
 
+@pytest.mark.slow
 def test_canary_argv_and_environment_of_the_process_hold_no_secret(place: Place) -> None:
     app = replace(stand_in("one", 3), secret_keys=(CANARY,))
     with Sandbox([app], latency=1.0) as sandbox:
@@ -102,6 +105,7 @@ def test_canary_a_bug_shows_no_secret(place: Place) -> None:
 
 
 @pytest.mark.parametrize("kind", ["hostile-text", "huge-text"])
+@pytest.mark.slow
 def test_fault_43_hostile_text_of_the_vendor_is_harmless_and_short_everywhere(
     place: Place, kind: str
 ) -> None:

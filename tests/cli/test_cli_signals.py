@@ -43,6 +43,7 @@ def leftovers(place: Place) -> list[str]:
         ("500", ["sync"], signal.SIGTERM),
     ],
 )
+@pytest.mark.slow
 def test_fault_26_a_signal_ends_the_work_at_any_moment(
     place: Place, moment: str, command: list[str], number: int
 ) -> None:
@@ -67,6 +68,7 @@ def test_fault_26_a_signal_ends_the_work_at_any_moment(
     assert len(place.zips()) == 30
 
 
+@pytest.mark.slow
 def test_fault_26_a_second_signal_ends_at_once_and_loses_nothing(place: Place) -> None:
     with Sandbox([APP], faults=[Fault("silent", day=(ago(12), ago(9)))]) as sandbox:
         place.serve(sandbox, [APP], http=SLOW_HTTP)
@@ -82,6 +84,7 @@ def test_fault_26_a_second_signal_ends_at_once_and_loses_nothing(place: Place) -
     assert place.run("verify", "--json").summary["ok"] == 30
 
 
+@pytest.mark.slow
 def test_fault_26_what_waits_between_two_requests_ends_too(place: Place) -> None:
     with Sandbox([APP], faults=[Fault("429", retry_after="50")]) as sandbox:
         place.serve(sandbox, [APP], http=SLOW_HTTP)
@@ -94,6 +97,7 @@ def test_fault_26_what_waits_between_two_requests_ends_too(place: Place) -> None
     assert (done.code, done.summary["exit"], done.summary["missing"]) == (143, 143, 30)
 
 
+@pytest.mark.slow
 def test_fault_26_who_waits_for_anothers_claim_can_be_ended(place: Place) -> None:
     with Sandbox([APP], faults=[Fault("silent", day=ago(2))]) as sandbox:
         place.serve(sandbox, [APP], http=SLOW_HTTP)
@@ -111,6 +115,7 @@ def test_fault_26_who_waits_for_anothers_claim_can_be_ended(place: Place) -> Non
         assert sandbox.asked(APP.app_id, ago(2)) == 1
 
 
+@pytest.mark.slow
 def test_fault_28_a_claim_is_waited_for_and_the_exit_code_is_of_the_final_state(
     place: Place,
 ) -> None:
@@ -142,6 +147,7 @@ def test_fault_25_a_claim_of_a_dead_process_is_taken_over_at_once(place: Place) 
 
 
 @pytest.mark.parametrize("words", [["verify", "--json"], ["repair", "-n"], ["check"]])
+@pytest.mark.slow
 def test_fault_26_other_long_commands_end_too(place: Place, words: list[str]) -> None:
     with Sandbox([APP]) as sandbox:
         place.serve(sandbox, [APP], http=SLOW_HTTP)

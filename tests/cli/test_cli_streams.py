@@ -20,6 +20,7 @@ WORK = [["sync"], ["sync", "--json"], ["backfill", "--since=-30d"], ["repair"], 
 
 
 @pytest.mark.parametrize("words", WORK, ids=" ".join)
+@pytest.mark.slow
 def test_fault_24_a_full_disk_behind_stdout_does_not_stop_the_work(
     place: Place, words: list[str]
 ) -> None:
@@ -44,6 +45,7 @@ def test_fault_24_data_that_could_not_be_written_is_an_error_of_a_command_that_o
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
+@pytest.mark.slow
 def test_fault_24_closed_streams_do_not_stop_the_work(place: Place, closed: str) -> None:
     with Sandbox([APP], faults=[Fault("404", day=ago(5))]) as sandbox:
         place.serve(sandbox, [APP])
@@ -62,6 +64,7 @@ def test_fault_24_closed_streams_do_not_stop_the_work(place: Place, closed: str)
     assert place.run("verify").code == 0, "no word went into an archive or the ledger"
 
 
+@pytest.mark.slow
 def test_fault_24_a_reader_that_leaves_does_not_stop_the_work(place: Place) -> None:
     with Sandbox([APP], latency=0.02) as sandbox:
         place.serve(sandbox, [APP])
@@ -76,6 +79,7 @@ def test_fault_24_a_reader_that_leaves_does_not_stop_the_work(place: Place) -> N
     assert len(place.zips()) == 12
 
 
+@pytest.mark.slow
 def test_fault_24_both_pipes_closed_does_not_stop_the_work(place: Place) -> None:
     with Sandbox([APP], latency=0.02) as sandbox:
         place.serve(sandbox, [APP])
@@ -87,6 +91,7 @@ def test_fault_24_both_pipes_closed_does_not_stop_the_work(place: Place) -> None
     assert len(place.zips()) == 12
 
 
+@pytest.mark.slow
 def test_a_terminal_that_cannot_show_a_character_gets_a_question_mark(place: Place) -> None:
     with Sandbox([APP]) as sandbox:
         place.serve(sandbox, [APP])
@@ -129,6 +134,7 @@ def gaps(place: Place) -> Place:
 @pytest.mark.parametrize(
     "words", [["status"], ["plan"], ["why", "one", "-8d"], ["check", "--offline"]]
 )
+@pytest.mark.slow
 def test_lines_fit_a_narrow_terminal(gaps: Place, words: list[str], tmp_path: Path) -> None:
     done = on_terminal(gaps, *words, columns=60, NO_COLOR="1")
     path = str(tmp_path)
@@ -138,6 +144,7 @@ def test_lines_fit_a_narrow_terminal(gaps: Place, words: list[str], tmp_path: Pa
     assert "…" not in done.out, "nothing is cut"
 
 
+@pytest.mark.slow
 def test_colours_are_for_terminals_that_want_them(gaps: Place) -> None:
     assert "\x1b[" in on_terminal(gaps, "status", columns=140).out
     for done in (
@@ -148,6 +155,7 @@ def test_colours_are_for_terminals_that_want_them(gaps: Place) -> None:
         assert "\x1b" not in done.out
 
 
+@pytest.mark.slow
 def test_progress_on_a_terminal_ends_in_a_summary(place: Place) -> None:
     with Sandbox([APP], faults=[Fault("404", day=ago(5))]) as sandbox:
         place.serve(sandbox, [APP])

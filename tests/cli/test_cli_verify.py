@@ -174,6 +174,7 @@ def test_fault_30_sync_fetches_a_reopened_day_by_itself(filled: Place) -> None:
     assert len(filled.zips()) == 8
 
 
+@pytest.mark.slow
 def test_fault_31_a_lost_ledger_comes_back_from_its_backup_and_the_tree(filled: Place) -> None:
     assert filled.run("waive", "one", str(ago(3)), "--reason", "kept in the backup").code == 0
     filled.ledger.unlink()
@@ -186,6 +187,7 @@ def test_fault_31_a_lost_ledger_comes_back_from_its_backup_and_the_tree(filled: 
     assert filled.run("status", "--check").code == 0
 
 
+@pytest.mark.slow
 def test_fault_31_a_ledger_lost_with_its_backups_is_rebuilt_from_the_tree(filled: Place) -> None:
     before = filled.zips()
     filled.ledger.unlink()

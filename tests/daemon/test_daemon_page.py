@@ -39,6 +39,7 @@ def listening(port: int) -> str:
     return f"interval: 1h, grace: 3s, listen: '127.0.0.1:{port}'"
 
 
+@pytest.mark.slow
 def test_row_49_page_api_metrics_and_probes_are_served_by_the_daemon(
     start: Callable[..., Running], port: int
 ) -> None:
@@ -80,6 +81,7 @@ def test_fault_39_a_taken_port_is_told_and_the_work_goes_on(
         running.await_event("no status page for now")
 
 
+@pytest.mark.slow
 def test_the_page_is_there_again_after_a_reload_and_counts_on(
     start: Callable[..., Running], port: int
 ) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from daemon_process import Running, since, wait_until
 
 from reportsync.sandbox import Fault, Sandbox
@@ -44,6 +45,7 @@ def test_row_01_a_day_is_fetched_within_two_seconds_of_becoming_due(
     assert timedelta(0) <= stored - at <= timedelta(seconds=2)
 
 
+@pytest.mark.slow
 def test_row_23_the_next_attempt_is_kept_to_the_second_and_across_a_restart(
     start: Callable[..., Running], sandbox: Sandbox
 ) -> None:
@@ -58,6 +60,7 @@ def test_row_23_the_next_attempt_is_kept_to_the_second_and_across_a_restart(
     assert sandbox.asked("DAEMONAPP", since(1)) == 2
 
 
+@pytest.mark.slow
 def test_fault_27_a_daemon_that_was_stopped_over_the_due_instant_catches_up_at_once(
     start: Callable[..., Running],
 ) -> None:
@@ -73,6 +76,7 @@ def test_fault_27_a_daemon_that_was_stopped_over_the_due_instant_catches_up_at_o
     assert stored - woken <= timedelta(seconds=2)
 
 
+@pytest.mark.slow
 def test_a_pass_is_made_every_interval(start: Callable[..., Running], sandbox: Sandbox) -> None:
     running = start(daemon="interval: 1s, grace: 3s")
     running.await_event("pass")

@@ -44,6 +44,7 @@ def test_fault_26_an_idle_daemon_ends_at_once(
 
 
 @pytest.mark.parametrize("kind", ["drip", "hang", "slow-headers", "silent"])
+@pytest.mark.slow
 def test_fault_26_a_daemon_in_mid_download_ends_within_its_grace(
     start: Callable[..., Running], sandbox: Sandbox, kind: str
 ) -> None:
@@ -57,6 +58,7 @@ def test_fault_26_a_daemon_in_mid_download_ends_within_its_grace(
     assert scratch_files(running.folder) == []
 
 
+@pytest.mark.slow
 def test_fault_26_a_daemon_in_commits_ends_in_order(
     start: Callable[..., Running], sandbox: Sandbox
 ) -> None:
@@ -72,6 +74,7 @@ def test_fault_26_a_daemon_in_commits_ends_in_order(
     assert {row[0].replace("-", "") for row in rows} == names
 
 
+@pytest.mark.slow
 def test_fault_26_a_second_signal_changes_nothing(
     start: Callable[..., Running], sandbox: Sandbox
 ) -> None:
@@ -84,6 +87,7 @@ def test_fault_26_a_second_signal_changes_nothing(
     assert seconds < GRACE
 
 
+@pytest.mark.slow
 def test_fault_26_a_storm_of_hups_is_outlived(start: Callable[..., Running]) -> None:
     running = start()
     running.await_event("pass")
@@ -95,6 +99,7 @@ def test_fault_26_a_storm_of_hups_is_outlived(start: Callable[..., Running]) -> 
     assert running.end()[0] == 143
 
 
+@pytest.mark.slow
 def test_fault_36_a_config_that_became_invalid_is_not_taken(
     start: Callable[..., Running], sandbox: Sandbox
 ) -> None:
@@ -125,6 +130,7 @@ def test_fault_37_a_corrected_key_and_an_added_day_are_picked_up(
 
 
 @pytest.mark.tool("unshare")
+@pytest.mark.slow
 def test_it_ends_on_sigterm_as_the_first_process_of_a_container(
     start: Callable[..., Running],
 ) -> None:
@@ -142,6 +148,7 @@ def test_it_ends_on_sigterm_as_the_first_process_of_a_container(
     assert running.events("stopped")
 
 
+@pytest.mark.slow
 def test_the_days_are_those_that_the_ledger_has(start: Callable[..., Running]) -> None:
     running = start(days=5)
     running.await_event("pass")

@@ -15,6 +15,7 @@ from daemon_process import Running, wait_until, write_config
 from reportsync.sandbox import Sandbox
 
 
+@pytest.mark.slow
 def test_a_deleted_ledger_is_noticed_and_rebuilt_from_the_archive(
     start: Callable[..., Running],
 ) -> None:
@@ -50,6 +51,7 @@ def test_fault_38_a_dead_scheduler_thread_ends_the_process(
     assert b"the scheduler's thread is dead" in done.stderr
 
 
+@pytest.mark.slow
 def test_fault_38_an_error_that_the_scheduler_would_swallow_ends_the_process(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
@@ -64,6 +66,7 @@ def test_fault_38_an_error_that_the_scheduler_would_swallow_ends_the_process(
     assert b"ZeroDivisionError" in done.stderr
 
 
+@pytest.mark.slow
 def test_fault_38_a_pass_that_hangs_for_ever_ends_the_process(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
@@ -97,6 +100,7 @@ def manager(tmp_path: Path) -> Iterator[tuple[str, Callable[[], str]]]:
         yield path, told
 
 
+@pytest.mark.slow
 def test_the_service_manager_is_told_of_every_change(
     start: Callable[..., Running], manager: tuple[str, Callable[[], str]]
 ) -> None:

@@ -153,6 +153,7 @@ def told(manager: socket.socket, wanted: str) -> set[str]:
 
 
 @pytest.mark.tool("strace", "systemd-analyze")
+@pytest.mark.slow
 def test_the_daemon_says_what_the_unit_waits_for_and_makes_only_calls_that_it_allows(
     jobs: Path, tmp_path: Path, tool: Tool, manager: socket.socket
 ) -> None:

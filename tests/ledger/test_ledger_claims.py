@@ -81,6 +81,7 @@ def test_fault_28_of_several_threads_one_has_the_claim(ledger: Ledger) -> None:
     assert [type(answer) for answer in answers].count(Taken) == 15
 
 
+@pytest.mark.slow
 def test_fault_28_of_several_processes_one_has_the_claim(ledger: Ledger, url: str) -> None:
     with ExitStack() as stack:
         processes = [stack.enter_context(running(RACE, url)) for _ in range(4)]
@@ -92,6 +93,7 @@ def test_fault_28_of_several_processes_one_has_the_claim(ledger: Ledger, url: st
     assert sorted(answers) == ["Claim", "Taken", "Taken", "Taken"]
 
 
+@pytest.mark.slow
 def test_row_45_a_claim_of_a_live_process_is_respected(
     ledger: Ledger, holder: subprocess.Popen[str]
 ) -> None:
@@ -101,6 +103,7 @@ def test_row_45_a_claim_of_a_live_process_is_respected(
     assert abs(answer.until - (start + LEASE)) < MINUTE
 
 
+@pytest.mark.slow
 def test_row_l_the_claim_of_a_dead_process_is_taken_over_at_once(
     ledger: Ledger, holder: subprocess.Popen[str]
 ) -> None:

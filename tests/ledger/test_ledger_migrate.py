@@ -98,6 +98,7 @@ def test_a_migration_that_breaks_off_leaves_nothing(url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_fault_28_several_processes_may_begin_with_an_empty_database_at_once(url: str) -> None:
     with ExitStack() as stack:
         processes = [stack.enter_context(running(OPEN, url)) for _ in range(4)]

@@ -298,6 +298,7 @@ def step(ledger: Ledger, report: Report, what: str, number: int) -> None:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(STEPS), max_size=12))
+@pytest.mark.slow
 def test_invariant_9_attempts_never_decrease_and_states_change_only_for_their_reasons(
     lite: Ledger, steps: list[str]
 ) -> None:

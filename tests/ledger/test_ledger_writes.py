@@ -77,6 +77,7 @@ def one_batch(ledger: Ledger) -> Iterator[Callable[..., Future[Any]]]:
         leader.result(10)
 
 
+@pytest.mark.slow
 def test_fault_28_several_processes_lose_no_update(ledger: Ledger, url: str) -> None:
     ledger.write(put, "n", 0)
     with ExitStack() as stack:
@@ -257,6 +258,7 @@ def test_fault_31_a_commit_that_a_reader_holds_up_for_too_long_writes_nothing(pa
         assert ledger.read(get, "row") == "2"
 
 
+@pytest.mark.slow
 def test_fault_31_more_readers_than_connections_wait_and_then_say_so(path: Path) -> None:
     go = threading.Event()
     with (

@@ -98,6 +98,7 @@ def test_fault_37_of_two_keys_in_rotation_the_one_that_works_is_used(here: Here)
 
 
 @pytest.mark.parametrize("kind", ["400", "404"])
+@pytest.mark.slow
 def test_fault_10_a_day_that_is_not_there_waits_with_growing_pauses_for_ever(
     here: Here, kind: str
 ) -> None:
@@ -153,6 +154,7 @@ def test_fault_10_after_thirty_days_it_is_asked_for_weekly(here: Here) -> None:
     assert row.next_attempt == here.clock.now + timedelta(days=7)
 
 
+@pytest.mark.slow
 def test_fault_12_one_app_that_fails_or_hangs_leaves_the_others_alone(here: Here) -> None:
     apps = [stand_in(name, 12) for name in ("fails", "refused", "well")] + [stand_in("hangs", 2)]
     faults = [Fault("500", app="fails"), Fault("silent", app="hangs"), Fault("403", app="refused")]

@@ -40,6 +40,7 @@ def test_every_kind_of_the_table_is_served_by_some_module() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "late"])
+@pytest.mark.slow
 def test_each_fault_changes_what_a_client_hears_and_the_next_request_is_right(
     sandbox: Sandbox, kind: str
 ) -> None:

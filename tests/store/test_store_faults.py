@@ -272,6 +272,7 @@ def points(tmp_path: Path, run: Run, strace: str, way: Way) -> list[tuple[str, i
     return points
 
 
+@pytest.mark.slow
 def test_fault_25_a_kill_at_any_fifth_call_is_made_good_by_a_rerun(
     points: list[tuple[str, int]], tmp_path: Path, run: Run, strace: str, way: Way
 ) -> None:

@@ -128,6 +128,7 @@ def test_fault_39_a_client_that_drips_is_cut_off_after_a_whole_conversations_tim
     assert alone.ask("/healthz")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_holds_one_thread_and_not_for_long(
     alone: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
