@@ -36,7 +36,8 @@ class Seen:
 
     `refused`: apps whose key was refused; `barred`: apps all of whose days would be; `archives`: those that
     were not acceptable; `answered`: apps that got an answer for a day; `damaged`: reports with damaged or
-    lost archives; `storage`: what is wrong with disk or ledger, `storage_fine` that nothing is.
+    lost archives; `storage`: what is wrong with disk or ledger, `storage_fine` that nothing is; `hook`:
+    why the command for arrivals keeps failing.
     """
 
     refused: Mapping[str, Said] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Seen:
     damaged: frozenset[Report] = frozenset()
     storage: Said | None = None
     storage_fine: bool = False
+    hook: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def causes(look: Look) -> list[Present]:
         if one.app.name not in explained
         for found in _late(one, told, look)
     ]
-    return [*_storage(look), *keys.values(), *hosts, *apps.values(), *single, *late]
+    return [*_storage(look), *_hook(look), *keys.values(), *hosts, *apps.values(), *single, *late]
 
 
 def _key(one: Coverage, look: Look) -> Present | None:
@@ -234,3 +236,8 @@ def _storage(look: Look) -> Iterator[Present]:
         said = Said(known.reason, known.hint)
     if said is not None:
         yield Present(key, frozenset(), said.reason, said.hint)
+
+
+def _hook(look: Look) -> Iterator[Present]:
+    if look.seen.hook is not None:
+        yield Present(key_of(Cause.HOOK), frozenset(), look.seen.hook.reason, look.seen.hook.hint)

@@ -23,6 +23,7 @@ class Cause(StrEnum):
     LATE = "late"  # days are missing for longer than alert_after
     DAMAGE = "damage"  # archives are damaged or lost on disk
     STORAGE = "storage"  # our own disk or ledger
+    HOOK = "hook"  # the command for arrivals fails again and again
 
 
 KINDS: dict[Cause, Event] = {
@@ -33,6 +34,7 @@ KINDS: dict[Cause, Event] = {
     Cause.LATE: "late",
     Cause.DAMAGE: "damaged",
     Cause.STORAGE: "storage",
+    Cause.HOOK: "late",
 }
 """By which word of `notify.on` notices of a cause are chosen."""
 
@@ -98,7 +100,7 @@ class Incident:
 
     @property
     def subject(self) -> str:
-        """The app or host that it is about; nothing for storage."""
+        """The app or host that it is about; nothing for storage and hook."""
         subject = self.key.partition(":")[2]
         return subject.partition(":")[0] if self.cause is Cause.LATE else subject
 

@@ -81,6 +81,8 @@ def title(incident: Incident) -> str:
             return f"{about}: {_count(incident, 'archive')} damaged or lost"
         case Cause.STORAGE:
             return "the archive or the ledger cannot be used"
+        case Cause.HOOK:
+            return "the hook fails, and its arrivals wait"
     assert_never(incident.cause)
 
 
@@ -104,6 +106,8 @@ def command(incident: Incident) -> str:
             return f"reportsync status --app {about}"
         case Cause.DAMAGE:
             return f"reportsync repair --app {about}"
+        case Cause.HOOK:
+            return "reportsync status"
     assert_never(incident.cause)
 
 

@@ -136,6 +136,8 @@ def _outcome(incident: Incident, by_app: dict[str, Coverage]) -> str | None:
     """Say what became of the reports; None if they are just expected no more."""
     if incident.cause is Cause.STORAGE:
         return "Disk and ledger can be used again."
+    if incident.cause is Cause.HOOK:
+        return "The hook has taken what waited for it."
     if incident.cause is Cause.KEY and incident.subject in by_app and not incident.held:
         return "The key is accepted again."
     missing = {Report(app, row.day) for app, one in by_app.items() for row in one.missing}

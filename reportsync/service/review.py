@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -14,14 +14,18 @@ from reportsync.incidents import (
     Notice,
     Phase,
     Reviewed,
+    Said,
     Seen,
     is_to_tell,
     notice,
     review,
 )
 from reportsync.known import Coverage, coverage
-from reportsync.ledger import incidents, queries
+from reportsync.ledger import deliveries, incidents, queries
 from reportsync.settings import App, Config, Event, Notify
+
+HOOK_TRIES = 3
+"""A hook that fails as often as this in a row is an incident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ def review_now(connection: Connection, config: Config, seen: Seen, now: datetime
     """
     open_before = incidents.open_now(connection)
     unmended = incidents.unmended(connection, open_before)
+    seen = replace(seen, hook=_hook(connection, config))
     found = review(open_before, _coverages(connection, config.apps, now), seen, now, unmended)
     opened = incidents.apply(connection, found, now)
     ends = incidents.untold_ends(connection, now - REMIND_EVERY)
@@ -57,6 +62,18 @@ def review_now(connection: Connection, config: Config, seen: Seen, now: datetime
         logged=_logged(opened, remind, found),
         sent=tuple(sent),
         open_now=(*opened, *found.lasting, *found.covered),
+    )
+
+
+def _hook(connection: Connection, config: Config) -> Said | None:
+    """Say why the hook keeps failing, None while it does not or there is none."""
+    failing = deliveries.failing_hook(connection) if config.hooks.arrival else None
+    if failing is None or failing.tries < HOOK_TRIES:
+        return None
+    about = f"arrival {failing.arrival} ({failing.app} {failing.day})"
+    return Said(
+        f"{about} failed {failing.tries} times: {failing.error}",
+        "mend the command of hooks.arrival; it is run again by itself",
     )
 
 

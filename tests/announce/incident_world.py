@@ -38,6 +38,7 @@ class Scene:
     sandbox: Sandbox
     apps: tuple[SandboxApp, ...]
     notify: dict[str, Any] = field(default_factory=dict)
+    hooks: dict[str, Any] = field(default_factory=dict)
     now: datetime = START
     logged: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -58,6 +59,7 @@ class Scene:
                 },
                 "http": {"rate": "0", "attempts": 1, "backoff": "0s", "deadline": "5s"},
                 "notify": self.notify,
+                "hooks": self.hooks,
             }
         )
 

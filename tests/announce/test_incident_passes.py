@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from incident_world import NEWEST, START, scene, stand_in
+from incident_world import NEWEST, START, Scene, scene, stand_in
 from notice_receiver import Receiver, dead_port, eventually
 
 from reportsync.errors import LedgerError, StorageError
@@ -16,8 +16,10 @@ from reportsync.ledger import incidents
 from reportsync.ledger import waivers as waiver_rows
 from reportsync.model import ONE_DAY, Report, Waiver
 from reportsync.sandbox import Fault
+from reportsync.service import hooks
 from reportsync.service.passes import Summary
 from reportsync.service.repair import mend
+from reportsync.service.review import HOOK_TRIES
 from reportsync.service.status import status
 from reportsync.service.verify import Found, verify
 
@@ -455,3 +457,31 @@ def test_incidents_are_kept_in_postgresql_as_well(tmp_path: Path, postgres_url: 
             "over: other: the key is refused",
         ]
         assert s.open_keys() == [f"late:shop:{NEWEST}"]
+
+
+def test_fault_41_a_hook_that_fails_again_and_again_is_told_and_over_when_it_runs(
+    tmp_path: Path,
+) -> None:
+    with scene(tmp_path, stand_in("shop")) as here:
+        here.hooks = {"arrival": "false"}
+        with here.world() as world:
+            hooks.expect_arrivals(world.config, world.ledger)
+        here.run()
+        for _ in range(HOOK_TRIES):
+            assert "hook" not in here.open_keys()
+            run_the_hook(here)
+        here.run()
+        assert here.open_keys() == ["hook"]
+        assert f"failed {HOOK_TRIES} times: exit 1" in here.bodies[-1]
+        here.hooks = {"arrival": "true"}
+        for _ in range(3):
+            run_the_hook(here)
+        here.run()
+        assert here.open_keys() == []
+
+
+def run_the_hook(here: Scene) -> None:
+    """Let the outbox do what is next, a day later."""
+    here.pass_by(days=0.3)
+    with here.world() as world:
+        hooks.Outbox(world.config, world.ledger, world.stop, world.clock).run_next()
