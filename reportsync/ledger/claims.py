@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from reportsync.ledger.dialect import server_now, upsert
+from reportsync.ledger.statements import given, naming, of_report
 from reportsync.ledger.tables import claims, reports
 from reportsync.model import Outcome, Report
 
@@ -65,19 +67,13 @@ def take(
     stored report once more. A claim whose owner is a dead process of this machine is taken over at once.
     On PostgreSQL the server's clock decides about leases, `now` is not used.
     """
-    row = connection.execute(
-        sa.select(
-            reports.c.state, reports.c.last_attempt, reports.c.last_outcome, reports.c.reason
-        ).where(reports.c.app == report.app, reports.c.day == report.day)
-    ).one()
+    row = connection.execute(_REPORT, naming(report)).one()
     stored = row.state == "stored"
     if _asked_since(row.last_attempt, wanted_at, now + lease) or (stored and not again):
         outcome = Outcome(row.last_outcome) if row.last_outcome else None
         return Settled(stored, outcome, row.reason)
     now = server_now(connection) or now
-    held = connection.execute(
-        sa.select(claims).where(claims.c.app == report.app, claims.c.day == report.day)
-    ).one_or_none()
+    held = connection.execute(_HELD, naming(report)).one_or_none()
     believed = (
         now < held.lease_end <= now + max(lease, LONGEST_LEASE) if held is not None else False
     )
@@ -85,14 +81,9 @@ def take(
         return Taken(held.lease_end)
     token = secrets.token_hex(16)
     values = {"owner": this_process(), "token": token, "lease_end": now + lease}
-    insert = upsert(connection, claims).values(app=report.app, day=report.day, **values)
     result = connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=[claims.c.app, claims.c.day],
-            set_=values,
-            where=claims.c.token == (held.token if held is not None else ""),
-        ),
-        execution_options={"preserve_rowcount": True},  # which INSERT does not give by itself
+        _claim(connection.dialect.name),
+        {**report._asdict(), **values, "token_before": held.token if held is not None else ""},
     )
     return Claim(report, token) if result.rowcount == 1 else Taken(now + lease)
 
@@ -108,22 +99,38 @@ def _asked_since(last_attempt: datetime | None, wanted_at: datetime, latest: dat
 def renew(connection: sa.Connection, claim: Claim, *, now: datetime, lease: timedelta) -> None:
     """Let the lease of `claim` run for `lease` from `now`; raise `ClaimLost` if it is another's by now."""
     now = server_now(connection) or now
-    result = connection.execute(sa.update(claims).where(_mine(claim)).values(lease_end=now + lease))
+    result = connection.execute(_RENEW, {**_proof(claim), "lease_end": now + lease})
     if result.rowcount != 1:
         raise ClaimLost(str(claim.report))
 
 
 def release(connection: sa.Connection, claim: Claim) -> bool:
     """Free `claim`; return False if it was another's by now."""
-    return connection.execute(sa.delete(claims).where(_mine(claim))).rowcount == 1
+    return connection.execute(_RELEASE, _proof(claim)).rowcount == 1
 
 
-def _mine(claim: Claim) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        claims.c.app == claim.report.app,
-        claims.c.day == claim.report.day,
-        claims.c.token == claim.token,
-    )
+_REPORT = sa.select(
+    reports.c.state, reports.c.last_attempt, reports.c.last_outcome, reports.c.reason
+).where(of_report(reports))
+_HELD = sa.select(claims).where(of_report(claims))
+_MINE = sa.and_(of_report(claims), claims.c.token == sa.bindparam("my_token"))
+_RENEW = sa.update(claims).where(_MINE).values(given("lease_end"))
+_RELEASE = sa.delete(claims).where(_MINE)
+
+
+@cache
+def _claim(dialect: str) -> Any:
+    """Add a claim, or take over the one that has `token_before`."""
+    insert = upsert(dialect, claims).values(given("app", "day", "owner", "token", "lease_end"))
+    return insert.on_conflict_do_update(
+        index_elements=[claims.c.app, claims.c.day],
+        set_={name: insert.excluded[name] for name in ("owner", "token", "lease_end")},
+        where=claims.c.token == sa.bindparam("token_before"),
+    ).execution_options(preserve_rowcount=True)  # which INSERT does not give by itself
+
+
+def _proof(claim: Claim) -> dict[str, Any]:
+    return {**naming(claim.report), "my_token": claim.token}
 
 
 def this_process() -> str:

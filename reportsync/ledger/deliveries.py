@@ -239,7 +239,7 @@ def _is_held(row: Any, now: datetime) -> bool:
 def _insert(connection: sa.Connection, rows: sa.Select[Any], on_conflict: dict[str, Any]) -> None:
     columns = ["arrival", "app", "asked", "tries", "next_attempt"]
     # `rows` has a WHERE: without one SQLite would take ON CONFLICT for the beginning of a join.
-    insert = upsert(connection, deliveries).from_select(columns, rows)
+    insert = upsert(connection.dialect.name, deliveries).from_select(columns, rows)
     if on_conflict:
         insert = insert.on_conflict_do_update(
             index_elements=[deliveries.c.arrival], set_=on_conflict
@@ -261,7 +261,7 @@ def _mark(connection: sa.Connection) -> int | None:
 
 
 def _set_mark(connection: sa.Connection, number: int) -> None:
-    row = upsert(connection, facts).values(name=_MARK, value=str(number))
+    row = upsert(connection.dialect.name, facts).values(name=_MARK, value=str(number))
     connection.execute(
         row.on_conflict_do_update(index_elements=[facts.c.name], set_={"value": str(number)})
     )

@@ -11,13 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 _WRITERS = 0x7265706F7274  # "report": the key of the lock in the database that is the ledger's
 
 
-def upsert(connection: sa.Connection, table: sa.Table) -> Any:
-    """Return an INSERT into `table` that knows ON CONFLICT in the dialect of `connection`."""
-    return (
-        postgresql.insert(table)
-        if connection.dialect.name == "postgresql"
-        else sqlite.insert(table)
-    )
+def upsert(dialect: str, table: sa.Table) -> Any:
+    """Return an INSERT into `table` that knows ON CONFLICT, for a connection with this `dialect.name`."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def wait_for_turn(connection: sa.Connection, seconds: float) -> None:

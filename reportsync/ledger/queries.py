@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from reportsync.known import Known, Missing
+from reportsync.ledger.statements import naming, of_report
 from reportsync.ledger.tables import (
     apps,
     archives,
@@ -143,19 +144,20 @@ def _newest(connection: sa.Connection, name: str) -> date | None:
 
 def report_row(connection: sa.Connection, report: Report) -> ReportRow | None:
     """Return the row of `report`, None if it has none yet."""
-    row = connection.execute(
-        sa.select(reports).where(reports.c.app == report.app, reports.c.day == report.day)
-    ).one_or_none()
+    row = connection.execute(_REPORT_ROW, naming(report)).one_or_none()
     if row is None:
         return None
     outcome = Outcome(row.last_outcome) if row.last_outcome else None
     return ReportRow(row.state, row.attempts, row.tries, row.next_attempt, outcome, row.reason)
 
 
+_REPORT_ROW = sa.select(reports).where(of_report(reports))
+
+
 def attempts_of(connection: sa.Connection, report: Report) -> list[Attempt]:
     """Return every attempt at `report`, oldest first."""
-    query = sa.select(attempts).where(attempts.c.app == report.app, attempts.c.day == report.day)
-    return [_attempt(row) for row in connection.execute(query.order_by(attempts.c.id))]
+    query = sa.select(attempts).where(of_report(attempts)).order_by(attempts.c.id)
+    return [_attempt(row) for row in connection.execute(query, naming(report))]
 
 
 def _attempt(row: Any) -> Attempt:
@@ -174,8 +176,10 @@ def _attempt(row: Any) -> Attempt:
 
 def versions_of(connection: sa.Connection, report: Report) -> list[HeldArchive]:
     """Return every version of `report` that was ever stored, oldest first."""
-    query = sa.select(archives).where(archives.c.app == report.app, archives.c.day == report.day)
-    return [_held(row) for row in connection.execute(query.order_by(archives.c.version))]
+    return [_held(row) for row in connection.execute(_VERSIONS, naming(report))]
+
+
+_VERSIONS = sa.select(archives).where(of_report(archives)).order_by(archives.c.version)
 
 
 def arrivals_after(connection: sa.Connection, number: int, limit: int) -> list[HeldArchive]:
@@ -245,15 +249,23 @@ def last_arrival(connection: sa.Connection) -> datetime | None:
 
 def recent_archives(connection: sa.Connection, report: Report, count: int) -> list[Archive]:
     """Return up to `count` held archives of the days just before and after `report`, nearest first."""
-    base = (
-        sa.select(archives)
-        .where(archives.c.app == report.app, archives.c.held.is_(True))
-        .limit(count)
-    )
-    before = base.where(archives.c.day < report.day).order_by(archives.c.day.desc())
-    after = base.where(archives.c.day > report.day).order_by(archives.c.day)
-    found = [_held(row).archive for query in (before, after) for row in connection.execute(query)]
+    asked = {**naming(report), "count": count}
+    found = [
+        _held(row).archive for query in _NEIGHBOURS for row in connection.execute(query, asked)
+    ]
     return sorted(found, key=lambda archive: abs(archive.report.day - report.day))[:count]
+
+
+_OF_APP = (
+    sa.select(archives)
+    .where(archives.c.app == sa.bindparam("of_app"), archives.c.held.is_(True))
+    .limit(sa.bindparam("count", type_=sa.Integer))
+)
+_OF_DAY: sa.BindParameter[date] = sa.bindparam("of_day")
+_NEIGHBOURS = (
+    _OF_APP.where(archives.c.day < _OF_DAY).order_by(archives.c.day.desc()),
+    _OF_APP.where(archives.c.day > _OF_DAY).order_by(archives.c.day),
+)
 
 
 def held_archives(
@@ -317,10 +329,8 @@ def archive_id(connection: sa.Connection) -> str | None:
 
 def claim_end(connection: sa.Connection, report: Report) -> tuple[str, datetime] | None:
     """Return owner and lease end of the claim on `report`, None if it is free."""
-    query = sa.select(claims.c.owner, claims.c.lease_end)
-    row = connection.execute(
-        query.where(claims.c.app == report.app, claims.c.day == report.day)
-    ).one_or_none()
+    query = sa.select(claims.c.owner, claims.c.lease_end).where(of_report(claims))
+    row = connection.execute(query, naming(report)).one_or_none()
     return None if row is None else (row.owner, row.lease_end)
 
 

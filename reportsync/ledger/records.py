@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from reportsync.calendar import days, due_through
 from reportsync.ledger.claims import Claim, ClaimLost, release
 from reportsync.ledger.dialect import upsert
 from reportsync.ledger.queries import recent_archives
+from reportsync.ledger.statements import given, naming, of_report
 from reportsync.ledger.tables import apps, archives, attempts, reports, stale_sums
 from reportsync.model import HAVE, ONE_DAY, Archive, Attempt, Report
 from reportsync.oddity import oddities
@@ -76,7 +78,7 @@ def _add_days(connection: sa.Connection, app: str, first: date, last: date) -> i
         {"app": app, "day": day, "state": "missing", "attempts": 0, "tries": 0}
         for day in days(first, last)
     ]
-    statement = upsert(connection, reports).on_conflict_do_nothing()
+    statement = upsert(connection.dialect.name, reports).on_conflict_do_nothing()
     for start in range(0, len(rows), _CHUNK):
         connection.execute(statement, rows[start : start + _CHUNK])
     return len(rows)
@@ -92,14 +94,13 @@ def record_archive(
     _finish(connection, claim, attempt)
     flags = oddities(archive, recent_archives(connection, archive.report, _NEIGHBOURS))
     arrival = insert_archive(connection, archive, attempt.ended, flags)
-    made = _update_report(connection, attempt, state="stored", tries=0, next_attempt=None)
-    return Recorded(made, arrival, flags)
+    return Recorded(_update_report(connection, _STORED, attempt), arrival, flags)
 
 
 def record_unchanged(connection: sa.Connection, claim: Claim, attempt: Attempt) -> Recorded:
     """Record that the report was asked for again and is what the ledger has already."""
     _finish(connection, claim, attempt)
-    return Recorded(_update_report(connection, attempt, state="stored", tries=0, next_attempt=None))
+    return Recorded(_update_report(connection, _STORED, attempt))
 
 
 def record_failure(
@@ -114,43 +115,59 @@ def record_failure(
     `counted` says whether it lengthens the pause before the next one.
     """
     _finish(connection, claim, attempt)
-    tries = reports.c.tries + (1 if counted else 0)
-    return Recorded(_update_report(connection, attempt, tries=tries, next_attempt=next_attempt))
+    more = {"more_tries": int(counted), "next_attempt": next_attempt}
+    return Recorded(_update_report(connection, _FAILED, attempt, **more))
 
 
 def _finish(connection: sa.Connection, claim: Claim, attempt: Attempt) -> None:
     if not release(connection, claim):
         raise ClaimLost(str(claim.report))
     connection.execute(
-        sa.insert(attempts).values(
-            app=attempt.report.app,
-            day=attempt.report.day,
-            pass_id=attempt.pass_id,
-            started=attempt.started,
-            ended=attempt.ended,
-            outcome=attempt.outcome.value,
-            requests=attempt.requests,
-            status=attempt.status,
-            size=attempt.size,
-            reason=attempt.reason,
-        )
+        _ADD_ATTEMPT,
+        {
+            **attempt.report._asdict(),
+            "pass_id": attempt.pass_id,
+            "started": attempt.started,
+            "ended": attempt.ended,
+            "outcome": attempt.outcome.value,
+            "requests": attempt.requests,
+            "status": attempt.status,
+            "size": attempt.size,
+            "reason": attempt.reason,
+        },
     )
 
 
-def _update_report(connection: sa.Connection, attempt: Attempt, **values: Any) -> int:
+_ADD_ATTEMPT = sa.insert(attempts).values(given(*attempts.c.keys()[1:]))  # its number is not given
+
+
+def _update_report(
+    connection: sa.Connection, statement: sa.Update, attempt: Attempt, **values: Any
+) -> int:
+    report = naming(attempt.report)
     connection.execute(
-        sa.update(reports)
-        .where(_is(reports, attempt.report))
-        .values(
-            attempts=reports.c.attempts + 1,
-            last_attempt=attempt.ended,
-            last_outcome=attempt.outcome.value,
-            reason=None if attempt.outcome in HAVE else attempt.reason,
+        statement,
+        {
+            **report,
+            "last_attempt": attempt.ended,
+            "last_outcome": attempt.outcome.value,
+            "reason": None if attempt.outcome in HAVE else attempt.reason,
             **values,
-        )
+        },
     )
-    made = sa.select(reports.c.attempts).where(_is(reports, attempt.report))
-    return int(connection.execute(made).scalar_one())
+    return int(connection.execute(_ATTEMPTS_MADE, report).scalar_one())
+
+
+_ATTEMPTED = (
+    sa.update(reports)
+    .where(of_report(reports))
+    .values(attempts=reports.c.attempts + 1, **given("last_attempt", "last_outcome", "reason"))
+)
+_STORED = _ATTEMPTED.values(state="stored", tries=0, next_attempt=None)
+_FAILED = _ATTEMPTED.values(
+    tries=reports.c.tries + sa.bindparam("more_tries"), **given("next_attempt")
+)
+_ATTEMPTS_MADE = sa.select(reports.c.attempts).where(of_report(reports))
 
 
 def insert_archive(
@@ -161,8 +178,8 @@ def insert_archive(
     Return the arrival's number, None if it had one before. Marks the year's SHA256SUMS as behind.
     """
     app, day = archive.report
-    same = sa.and_(_is(archives, archive.report), archives.c.version == archive.version)
-    known = connection.execute(sa.select(archives.c.id, archives.c.held).where(same)).one_or_none()
+    same = _naming_version(archive.report, archive.version)
+    known = connection.execute(_KNOWN_VERSION, same).one_or_none()
     values = {
         "held": True,
         "size": archive.size,
@@ -175,16 +192,27 @@ def insert_archive(
     arrival = None
     if known is None:
         inserted = connection.execute(
-            sa.insert(archives).values(app=app, day=day, version=archive.version, **values)
+            _ADD_ARCHIVE, {"app": app, "day": day, "version": archive.version, **values}
         )
         assert inserted.inserted_primary_key is not None
         arrival = int(inserted.inserted_primary_key[0])
     else:
-        connection.execute(sa.update(archives).where(same).values(**values))
+        connection.execute(_HOLD_AGAIN, {**same, **values})
     if known is None or not known.held:
         _add_bytes(connection, app, archive.size)
     mark_stale(connection, app, day.year)
     return arrival
+
+
+_VERSION = sa.and_(of_report(archives), archives.c.version == sa.bindparam("of_version"))
+_CONTENT = given("held", "size", "sha256", "members", "flags", "stored", "verified")
+_KNOWN_VERSION = sa.select(archives.c.id, archives.c.held).where(_VERSION)
+_ADD_ARCHIVE = sa.insert(archives).values({**given("app", "day", "version"), **_CONTENT})
+_HOLD_AGAIN = sa.update(archives).where(_VERSION).values(_CONTENT)
+
+
+def _naming_version(report: Report, version: int) -> dict[str, Any]:
+    return {**naming(report), "of_version": version}
 
 
 def lose_archive(connection: sa.Connection, report: Report, version: int) -> bool:
@@ -192,48 +220,63 @@ def lose_archive(connection: sa.Connection, report: Report, version: int) -> boo
 
     Return whether the report is missing now.
     """
-    same = sa.and_(_is(archives, report), archives.c.version == version, archives.c.held.is_(True))
-    row = connection.execute(sa.select(archives.c.size).where(same)).one_or_none()
+    same = _naming_version(report, version)
+    row = connection.execute(_HELD_VERSION, same).one_or_none()
     if row is not None:
-        connection.execute(sa.update(archives).where(same).values(held=False))
+        connection.execute(_LET_GO, same)
         _add_bytes(connection, report.app, -row.size)
         mark_stale(connection, report.app, report.day.year)
-    left = sa.select(archives.c.id).where(_is(archives, report), archives.c.held.is_(True))
-    if connection.execute(left).first() is not None:
+    if connection.execute(_ANY_HELD, naming(report)).first() is not None:
         return False
-    connection.execute(
-        sa.update(reports)
-        .where(_is(reports, report), reports.c.state == "stored")
-        .values(
-            state="missing", tries=0, next_attempt=None, reason="its archive was lost or damaged"
-        )
-    )
+    connection.execute(_REOPEN, naming(report))
     return True
+
+
+_HELD_VERSION = sa.select(archives.c.size).where(_VERSION, archives.c.held.is_(True))
+_LET_GO = sa.update(archives).where(_VERSION).values(held=False)
+_ANY_HELD = sa.select(archives.c.id).where(of_report(archives), archives.c.held.is_(True)).limit(1)
+_REOPEN = (
+    sa.update(reports)
+    .where(of_report(reports), reports.c.state == "stored")
+    .values(state="missing", tries=0, next_attempt=None, reason="its archive was lost or damaged")
+)
 
 
 def adopt_row(connection: sa.Connection, archive: Archive, now: datetime) -> int | None:
     """Record a whole file that was found under its final name, outside of any attempt."""
-    app, day = archive.report
-    row = upsert(connection, reports).values(app=app, day=day, state="stored", attempts=0, tries=0)
-    settled = {"state": "stored", "tries": 0, "next_attempt": None, "reason": None}
-    connection.execute(
-        row.on_conflict_do_update(index_elements=[reports.c.app, reports.c.day], set_=settled)
-    )
+    connection.execute(_adopted(connection.dialect.name), archive.report._asdict())
     flags = oddities(archive, recent_archives(connection, archive.report, _NEIGHBOURS))
     return insert_archive(connection, archive, now, flags)
 
 
+@cache
+def _adopted(dialect: str) -> Any:
+    row = upsert(dialect, reports).values(
+        **given("app", "day"), state="stored", attempts=0, tries=0
+    )
+    settled = {"state": "stored", "tries": 0, "next_attempt": None, "reason": None}
+    return row.on_conflict_do_update(index_elements=[reports.c.app, reports.c.day], set_=settled)
+
+
 def set_verified(connection: sa.Connection, report: Report, version: int, now: datetime) -> None:
     """Note that the file of a version was found right at `now`."""
-    same = sa.and_(_is(archives, report), archives.c.version == version)
-    connection.execute(sa.update(archives).where(same).values(verified=now))
+    connection.execute(_VERIFIED, {**_naming_version(report, version), "verified": now})
+
+
+_VERIFIED = sa.update(archives).where(_VERSION).values(given("verified"))
 
 
 def mark_stale(connection: sa.Connection, app: str, year: int) -> None:
     """Note that the year's SHA256SUMS is behind."""
-    row = upsert(connection, stale_sums).values(app=app, year=year, serial=1)
-    connection.execute(
-        row.on_conflict_do_update(
+    connection.execute(_behind(connection.dialect.name), {"app": app, "year": year})
+
+
+@cache
+def _behind(dialect: str) -> Any:
+    return (
+        upsert(dialect, stale_sums)
+        .values(**given("app", "year"), serial=1)
+        .on_conflict_do_update(
             index_elements=[stale_sums.c.app, stale_sums.c.year],
             set_={"serial": stale_sums.c.serial + 1},
         )
@@ -241,8 +284,11 @@ def mark_stale(connection: sa.Connection, app: str, year: int) -> None:
 
 
 def _add_bytes(connection: sa.Connection, app: str, size: int) -> None:
-    connection.execute(sa.update(apps).where(apps.c.name == app).values(bytes=apps.c.bytes + size))
+    connection.execute(_ADD_BYTES, {"of_app": app, "more_bytes": size})
 
 
-def _is(table: sa.Table, report: Report) -> sa.ColumnElement[bool]:
-    return sa.and_(table.c.app == report.app, table.c.day == report.day)
+_ADD_BYTES = (
+    sa.update(apps)
+    .where(apps.c.name == sa.bindparam("of_app"))
+    .values(bytes=apps.c.bytes + sa.bindparam("more_bytes"))
+)

@@ -14,7 +14,7 @@ _BEFORE_ANY = datetime(2020, 1, 1, tzinfo=UTC)
 
 def remember_archive(connection: sa.Connection, archive: str) -> None:
     """Note the id of the archive folder that this ledger is about."""
-    row = upsert(connection, facts).values(name="archive", value=archive)
+    row = upsert(connection.dialect.name, facts).values(name="archive", value=archive)
     connection.execute(
         row.on_conflict_do_update(index_elements=[facts.c.name], set_={"value": archive})
     )

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ledger_cases import NOW, shop
+from ledger_cases import DAY, NOW, covered, failed, shop, stored
 from sqlalchemy import event
 
 from reportsync.ledger import Ledger, queries, records
 from reportsync.ledger.tables import apps, reports
-from reportsync.model import ONE_DAY
+from reportsync.model import ONE_DAY, Report
 
 NAMES = ["a", "b", "c"]
 THROUGH = date(2026, 3, 9)
@@ -100,3 +100,24 @@ def test_missing_days_are_found_by_the_partial_index(lite: Ledger) -> None:
     assert any("reports_missing" in line for line in plans), plans
     whole = [line for line in plans if line.startswith("SCAN") and "reports_missing" not in line]
     assert whole == [], "a look at every row"
+
+
+def test_the_statements_for_a_report_are_built_once_for_all_reports(lite: Ledger) -> None:
+    built: list[Any] = []
+
+    def note(_: Any, statement: Any, *more: Any) -> None:
+        built.append(statement)  # kept, so that no other can come to have its id
+
+    def statements_of(day: date) -> set[int]:
+        report, start = Report("shop", day), len(built)
+        failed(lite, report)
+        stored(lite, report)
+        lite.read(queries.versions_of, report)
+        lite.read(queries.report_row, report)
+        return {id(one) for one in built[start:]}
+
+    covered(lite, last=DAY + ONE_DAY)
+    event.listen(lite._engine, "before_execute", note)
+    first, second = statements_of(DAY), statements_of(DAY + ONE_DAY)
+    assert len(first) > 10
+    assert second <= first
