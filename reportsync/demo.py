@@ -10,8 +10,6 @@ from reportsync.calendar import last_due
 from reportsync.sandbox import Fault, Sandbox, SandboxApp, sample_apps, sample_config
 from reportsync.settings import Schedule
 
-LATE_BY = timedelta(minutes=40)
-
 
 @dataclass(frozen=True, slots=True)
 class Stage:

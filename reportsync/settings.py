@@ -434,6 +434,4 @@ __all__ = [
     "Schedule",
     "Settings",
     "Storage",
-    "parse_duration",
-    "parse_size",
 ]

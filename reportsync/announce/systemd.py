@@ -28,12 +28,3 @@ def notify(*fields: str) -> bool:
 def reloading() -> bool:
     """Tell that the config is being read anew; READY=1 has to follow."""
     return notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-
-
-def watchdog_seconds() -> float | None:
-    """Return how often the manager wants a sign of life, None if it does not."""
-    microseconds = os.environ.get("WATCHDOG_USEC", "")
-    for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    if not for_us or not microseconds.isdecimal() or int(microseconds) == 0:
-        return None
-    return int(microseconds) / 1e6

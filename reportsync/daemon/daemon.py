@@ -171,11 +171,10 @@ class Daemon:
             summary = self._told_pass()
         except Exception as error:
             self._announcer.failed(error)
-            self._vitals.end(ok=False, failed=error)
+            self._vitals.end(error)
             return
-        ok = summary.trouble is None
-        self._metrics.pass_ended(self._world.clock(), ok)
-        self._vitals.end(ok=ok)
+        self._metrics.pass_ended(self._world.clock(), ok=summary.trouble is None)
+        self._vitals.end()
 
     def _told_pass(self) -> Summary:
         watch = Watch(_Diarist(self._logger, self._metrics, self._vitals))

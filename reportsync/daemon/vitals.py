@@ -30,7 +30,6 @@ class Vitals:
         self._idle.set()
         self._alive_at = time.monotonic()
         self._last_pass: datetime | None = None
-        self._last_pass_ok = True
         self._failed: Exception | None = None
         self._overdue_looks = 0
         self._offset = self._clock_offset()
@@ -44,9 +43,9 @@ class Vitals:
         """Note that the pass under way got somewhere."""
         self._alive_at = time.monotonic()
 
-    def end(self, *, ok: bool, failed: Exception | None = None) -> None:
-        """Note that a pass has ended: `ok` if disk and ledger were well, `failed` by what error of ours."""
-        self._last_pass, self._last_pass_ok = self._clock(), ok
+    def end(self, failed: Exception | None = None) -> None:
+        """Note that a pass has ended; `failed` is the error of ours that ended it."""
+        self._last_pass = self._clock()
         self._failed = self._failed or failed
         self._idle.set()
 
@@ -82,7 +81,6 @@ class Vitals:
             scheduler_alive=scheduler_is_alive(),
             started=self._started,
             last_pass=self._last_pass,
-            last_pass_ok=self._last_pass_ok,
             interval=self._interval,
             progress=None if self._idle.is_set() else self._clock() - silent,
             silence=timedelta(seconds=self._silence),

@@ -312,14 +312,6 @@ def stale_years(connection: sa.Connection) -> list[tuple[str, int, int]]:
     return [(app, year, serial) for app, year, serial in connection.execute(query)]
 
 
-def stored_states(connection: sa.Connection, app: str, first: date, last: date) -> dict[date, str]:
-    """Return the state of each day of `app` from `first` to `last` that has a row."""
-    query = sa.select(reports.c.day, reports.c.state).where(
-        reports.c.app == app, reports.c.day.between(first, last)
-    )
-    return {row.day: row.state for row in connection.execute(query)}
-
-
 def archive_id(connection: sa.Connection) -> str | None:
     """Return the id of the archive folder that this ledger is about."""
     return connection.execute(

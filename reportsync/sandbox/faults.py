@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from reportsync.errors import UsageProblem
+from reportsync.notation import parse_duration
 from reportsync.sandbox.kinds import KINDS, MATCH_OPTIONS, OPTIONS
-from reportsync.settings import parse_duration
 
 Span = date | tuple[date, date]
 

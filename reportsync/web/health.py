@@ -17,15 +17,13 @@ _SLACK = timedelta(minutes=2)
 class Liveness:
     """What the daemon knows of itself.
 
-    `last_pass` is when the last pass ended, `last_pass_ok` whether disk, ledger and program were well in
-    it. `progress` is the last sign of life of a pass under way, None while there is none; `silence` is for
-    how long such a pass may have nothing to tell.
+    `last_pass` is when the last pass ended. `progress` is the last sign of life of a pass under way, None
+    while there is none; `silence` is for how long such a pass may have nothing to tell.
     """
 
     scheduler_alive: bool
     started: datetime
     last_pass: datetime | None
-    last_pass_ok: bool
     interval: timedelta
     progress: datetime | None = None
     silence: timedelta = timedelta(hours=1)

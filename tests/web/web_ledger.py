@@ -162,7 +162,6 @@ def alive(now: datetime = NOW, **changes: Any) -> Liveness:
         scheduler_alive=True,
         started=now - timedelta(days=3),
         last_pass=now - timedelta(minutes=2),
-        last_pass_ok=True,
         interval=timedelta(minutes=5),
     )
     return replace(well, **changes)
