@@ -47,7 +47,8 @@ def tell_pass(
             with open_world(config, stop) as world:
                 expect_arrivals(config, world.ledger)
                 summary = run(world, watch)
-                announcer.conclude(world.ledger, summary, watch.seen(summary.trouble), WAIT_SECONDS)
+                seen = watch.seen(summary.trouble, summary.only)
+                announcer.conclude(world.ledger, summary, seen, WAIT_SECONDS)
         except StorageError as error:
             summary = Summary(exit=error.exit_code, trouble=error)
             announcer.could_not_begin(error, WAIT_SECONDS)

@@ -9,6 +9,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
+from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import plural, put, put_json, say
 from reportsync.cli.passes import announcer_for, tell_pass
 from reportsync.cli.signals import supervised
@@ -24,9 +25,6 @@ from reportsync.service.verify import verify as re_hash_all
 from reportsync.service.world import World, chosen, open_world
 from reportsync.stop import Stop
 from reportsync.verdict import Findings, exit_code
-
-APP = click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
 
 @click.command()
@@ -73,7 +71,7 @@ def verify(
                     try:
                         re_hash_all(world, list(names) or None, first, oldest, tell)
                     finally:
-                        seen = Seen(damaged=frozenset(damaged))
+                        seen = Seen(damaged=frozenset(damaged), judged=frozenset())
                         announcer.found(world.ledger, seen, WAIT_SECONDS)
         except Stopped:
             pass  # what was verified until then is noted, and told with the code of the signal

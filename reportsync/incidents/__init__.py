@@ -3,7 +3,7 @@
 from reportsync.incidents.causes import Said, Seen
 from reportsync.incidents.incident import KINDS, Cause, Incident, Span, reports_of, spans
 from reportsync.incidents.notice import Notice, Phase, bundle, command, notice, open_lines, title
-from reportsync.incidents.review import REMIND_EVERY, Reviewed, is_to_tell, review
+from reportsync.incidents.review import REMIND_EVERY, Reviewed, holds_back, is_to_tell, review
 
 __all__ = [
     "KINDS",
@@ -18,6 +18,7 @@ __all__ = [
     "Span",
     "bundle",
     "command",
+    "holds_back",
     "is_to_tell",
     "notice",
     "open_lines",

@@ -37,7 +37,8 @@ class Seen:
     `refused`: apps whose key was refused; `barred`: apps all of whose days would be; `archives`: those that
     were not acceptable; `answered`: apps that got an answer for a day; `damaged`: reports with damaged or
     lost archives; `storage`: what is wrong with disk or ledger, `storage_fine` that nothing is; `hook`:
-    why the command for arrivals keeps failing.
+    why the command for arrivals keeps failing. `judged`: the only reports of which it is judged anew
+    whether they are late, None for all that are expected.
     """
 
     refused: Mapping[str, Said] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Seen:
     storage: Said | None = None
     storage_fine: bool = False
     hook: Said | None = None
+    judged: frozenset[Report] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +155,9 @@ def _app(one: Coverage, look: Look) -> Present | None:
         said = look.seen.barred.get(name) or Said(known.reason if known else "", None)
         hint = said.hint or (known.hint if known else None)
         return Present(key, _missing(one), said.reason, hint)
-    late = _late_rows(one, look.now)
     asked = [row for row in one.missing if row.last_outcome is not None]
-    refused = asked and all(row.last_outcome is Outcome.WAITING for row in asked)
+    late = [row for row in _late_rows(one, look.now) if row.last_outcome is not None]
+    refused = all(row.last_outcome is Outcome.WAITING for row in asked)
     if refused and one.stored == 0 and len(late) >= _ENOUGH:
         hint = f"{REST_API}, and that since ({one.app.since}) is right"
         return Present(key, _missing(one), common_reason(asked), hint)
@@ -170,9 +172,14 @@ def _late_rows(one: Coverage, now: datetime) -> list[Missing]:
 def _late(one: Coverage, told: frozenset[Report], look: Look) -> Iterator[Present]:
     """Absent days that stand alone are a hole each, the others of an app one incident together."""
     name = one.app.name
-    rows = {r.day: r for r in _late_rows(one, look.now) if Report(name, r.day) not in told}
     key = key_of(Cause.LATE, name)
     before = {day for _, day in reports_of(look.known[key].held)} if key in look.known else set()
+    rows = {
+        row.day: row
+        for row in _late_rows(one, look.now)
+        if Report(name, row.day) not in told
+        and (row.day in before or _is_judged(Report(name, row.day), row, look))
+    }
     together = {
         day for day in rows if day in before or day - ONE_DAY in rows or day + ONE_DAY in rows
     }
@@ -184,6 +191,18 @@ def _late(one: Coverage, told: frozenset[Report], look: Look) -> Iterator[Presen
     for day in sorted(rows.keys() - together):
         hole = key_of(Cause.LATE, name, day)
         yield Present(hole, _reports(name, [day]), common_reason([rows[day]]))
+
+
+def _is_judged(report: Report, row: Missing, look: Look) -> bool:
+    """Say whether it may be told for the first time that `report` is late.
+
+    What a disk or ledger that fails has kept from being asked for is told as that.
+    """
+    if key_of(Cause.LATE, *report) in look.known:
+        return True
+    if look.seen.storage is not None and row.last_outcome is None:
+        return False
+    return look.seen.judged is None or report in look.seen.judged
 
 
 def _reports(app: str, found: Iterable[date]) -> frozenset[Report]:

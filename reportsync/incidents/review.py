@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from reportsync.calendar import days
 from reportsync.incidents.causes import Look, Present, Seen, causes
-from reportsync.incidents.incident import Cause, Incident, reports_of, spans
+from reportsync.incidents.incident import Cause, Incident, Span, reports_of, spans
 from reportsync.incidents.notice import MOST_SPANS
 from reportsync.known import Coverage
 from reportsync.model import ONE_DAY, Report
@@ -72,6 +73,25 @@ def review(
     return Reviewed(opened, tuple(lasting), tuple(explained), tuple(closed), tuple(dropped))
 
 
+def holds_back(incident: Incident, by_app: Mapping[str, Coverage]) -> bool:
+    """Say whether by the coverages `by_app` an open incident may hold back anything still.
+
+    It does not when all its reports are stored, waived or expected no more, which a person can bring
+    about between two reviews. What the coverages do not tell is taken for held back.
+    """
+    if incident.cause in (Cause.STORAGE, Cause.HOOK) or not incident.held:
+        return True
+    return any(_holds(span, incident.cause, by_app.get(span.app)) for span in incident.held)
+
+
+def _holds(span: Span, cause: Cause, one: Coverage | None) -> bool:
+    if one is None:
+        return True
+    if cause is Cause.DAMAGE:  # a damaged day counts as stored until it is repaired
+        return not set(days(span.first, span.last)) <= set(one.waived)
+    return any(span.first <= row.day <= span.last for row in one.missing)
+
+
 def is_to_tell(incident: Incident, now: datetime, *, end: bool = False) -> bool:
     """Say whether a lasting incident is to be told: nobody was told yet, or not within the last day.
 
@@ -115,7 +135,12 @@ def _explained(incident: Incident, found: dict[str, Present]) -> bool:
 
 
 def _undecided(incident: Incident, by_app: dict[str, Coverage], seen: Seen) -> bool:
-    """Say whether a clock set back a little hides days of `incident` that nobody has answered for."""
+    """Say whether nobody can tell: its days are missing still and were not judged, or hidden.
+
+    A clock set back a little hides days that nobody has answered for.
+    """
+    if seen.judged is not None and incident.cause in _WIDER and holds_back(incident, by_app):
+        return True
     return any(
         _hidden(span.last, by_app[span.app]) and span.app not in seen.answered
         for span in incident.held

@@ -54,7 +54,7 @@ class Summary:
     """How a pass ended.
 
     `missing` counts what is still missing of the days asked for; None if the ledger could not tell.
-    `stored` includes the `versions`.
+    `stored` includes the `versions`. `only`: the reports that the pass was for if not for all.
     """
 
     asked: int = 0
@@ -71,6 +71,7 @@ class Summary:
     stopped: bool = False
     trouble: StorageError | None = None
     pass_id: str = ""
+    only: frozenset[Report] | None = None
 
 
 @dataclass(slots=True)
@@ -142,6 +143,7 @@ class _Pass:
     def run(self) -> Summary:
         began = time.monotonic()
         try:
+            self._refuse_unmounted()
             self._world.store.sweep()
             self._world.ledger.write(upkeep.begin_pass, self._id, self._order.kind, self._started)
             self._queue_due(self._started)
@@ -156,6 +158,11 @@ class _Pass:
         if self._tally.bug is not None:
             raise self._tally.bug
         return summary
+
+    def _refuse_unmounted(self) -> None:
+        """Raise `StorageError` if the archive is gone since it was opened, also when nothing is due."""
+        if self._world.store.look() != self._world.archive_id:
+            self._world.store.open(self._world.archive_id)
 
     def _queue_due(self, now: datetime) -> None:
         """Give due days their rows, and queue what is to be fetched."""
@@ -341,4 +348,5 @@ class _Pass:
             stopped=self._world.stop.requested,
             trouble=self._tally.trouble,
             pass_id=self._id,
+            only=self._order.only,
         )

@@ -41,8 +41,11 @@ class Watch(Listener):
         elif ended.outcome is Outcome.WAITING or ended.outcome in HAVE - {Outcome.ADOPTED}:
             self._answered.add(app)
 
-    def seen(self, trouble: StorageError | None) -> Seen:
-        """Return what was seen in a pass that ended with `trouble`, None if storage was fine."""
+    def seen(self, trouble: StorageError | None, judged: frozenset[Report] | None = None) -> Seen:
+        """Return what was seen in a pass that ended with `trouble`, None if storage was fine.
+
+        `judged`: the only reports that the pass was for, None if it was for all that are due.
+        """
         return Seen(
             refused=self._refused,
             barred=self._barred,
@@ -50,4 +53,5 @@ class Watch(Listener):
             answered=frozenset(self._answered - self._refused.keys()),
             storage=Said(trouble.message, trouble.hint) if trouble else None,
             storage_fine=trouble is None,
+            judged=judged,
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import date, datetime
 from typing import Any
 
 from reportsync.calendar import days, next_due
-from reportsync.incidents import Incident, command, title
+from reportsync.incidents import Incident, command, holds_back, title
 from reportsync.known import Coverage, Gap, Known, coverage, gaps
 from reportsync.ledger import Ledger, deliveries, incidents, queries
 from reportsync.ledger.deliveries import HookState
@@ -30,17 +30,21 @@ def describe(
     open_now: Iterable[Incident],
 ) -> dict[str, Any]:
     """Return what `status` does for coverages, a hook and incidents that were read already. Pure."""
-    names = {covered.app.name for covered, _ in found}
+    by_app = {covered.app.name: covered for covered, _ in found}
     return {
         "version": 1,
         "now": instant_text(now),
         "apps": [_app(covered, known, now) for covered, known in found],
         "hook": _hook(hook),
-        "incidents": [_incident(one) for one in open_now if _concerns(one, names)],
+        "incidents": [
+            _incident(one)
+            for one in open_now
+            if _concerns(one, by_app.keys()) and holds_back(one, by_app)
+        ],
     }
 
 
-def _concerns(one: Incident, names: set[str]) -> bool:
+def _concerns(one: Incident, names: Set[str]) -> bool:
     """Say whether an incident is about one of the apps `names`, or about all."""
     return not one.apps or not names.isdisjoint(one.apps) or one.subject in names
 

@@ -46,6 +46,7 @@ class Scene:
     keys: dict[str, str] = field(default_factory=dict)
     wait: float = 5.0
     ledger: str | None = None
+    min_free: str = "0"
 
     def config(self) -> Config:
         """Return the config as it is now."""
@@ -55,7 +56,7 @@ class Scene:
                 "storage": {
                     "archive": self.folder / "archive",
                     "ledger": self.ledger or f"sqlite:///{self.folder}/ledger.db",
-                    "min_free": 0,
+                    "min_free": self.min_free,
                 },
                 "http": {"rate": "0", "attempts": 1, "backoff": "0s", "deadline": "5s"},
                 "notify": self.notify,

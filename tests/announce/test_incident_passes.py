@@ -15,11 +15,13 @@ from reportsync.incidents import Seen
 from reportsync.ledger import incidents
 from reportsync.ledger import waivers as waiver_rows
 from reportsync.model import ONE_DAY, Report, Waiver
+from reportsync.plan import Ask
 from reportsync.sandbox import Fault
 from reportsync.service import hooks
-from reportsync.service.passes import Summary
+from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.repair import mend
 from reportsync.service.review import HOOK_TRIES
+from reportsync.service.seen import Watch
 from reportsync.service.status import status
 from reportsync.service.verify import Found, verify
 
@@ -402,6 +404,58 @@ def test_status_lists_what_is_open_for_the_apps_that_are_asked_for(tmp_path: Pat
     assert found["since"] == "2026-11-23T20:00:01Z"
     assert (found["apps"], found["days"]) == (["shop"], 3)
     assert found["command"] == "reportsync check --app shop"
+
+
+def test_status_shows_no_incident_whose_days_were_all_waived_since(tmp_path: Path) -> None:
+    hole, other = NEWEST - ONE_DAY, NEWEST - 3 * ONE_DAY
+    with scene(tmp_path, stand_in("shop", 5, holes=frozenset({hole, other}))) as stage:
+        stage.run()
+        stage.pass_by(minutes=1)
+        with stage.world() as world:
+            assert len(status(world.ledger, world.config.apps, stage.now)["incidents"]) == 2
+            one = Waiver("shop", hole, hole, "never made", "me", stage.now)
+            world.ledger.write(waiver_rows.add, one)
+            (left,) = status(world.ledger, world.config.apps, stage.now)["incidents"]
+        assert left["key"] == f"late:shop:{other}"
+        assert len(stage.open_keys()) == 2
+
+
+def repaired(stage: Scene, *reports: Report) -> Summary:
+    """Make the pass that ends a repair, which asks for `reports` alone."""
+    stage.pass_by(seconds=1)
+    with stage.world() as world, stage.announcer() as announcer:
+        watch = Watch(Listener())
+        ask = Ask(patient=False)
+        order = Order("repair", world.config.apps, ask, 4, only=frozenset(reports))
+        summary = run_pass(world, order, watch)
+        announcer.conclude(world.ledger, summary, watch.seen(None, summary.only))
+        return summary
+
+
+def test_a_repair_judges_damage_and_what_it_fetched_and_no_other_day(tmp_path: Path) -> None:
+    with scene(tmp_path, stand_in("shop", 4)) as stage:
+        stage.sandbox.faults.add(Fault("404"))
+        repaired(stage)
+        assert stage.logged == []
+        repaired(stage, Report("shop", NEWEST))
+        assert stage.logged == [f"shop: {NEWEST} is missing"]
+
+
+def test_a_repair_ends_no_incident_about_days_that_it_did_not_ask_for(tmp_path: Path) -> None:
+    with scene(tmp_path, stand_in("shop", 4)) as stage:
+        stage.sandbox.faults.add(Fault("404"))
+        stage.run()
+        stage.sandbox.faults.clear()
+        assert repaired(stage, Report("shop", NEWEST)).stored == 1
+        assert stage.logged == ["shop: every day is refused"]
+        stage.run()
+        assert stage.logged[1:] == ["over: shop: every day is refused"]
+
+
+def test_days_that_a_full_disk_keeps_from_being_asked_for_are_told_as_that(tmp_path: Path) -> None:
+    with scene(tmp_path, stand_in("shop", 4), min_free="900TiB") as stage:
+        stage.run()
+        assert stage.logged == ["the archive or the ledger cannot be used"]
 
 
 def test_many_at_once_are_sent_as_one_and_all_count_as_told(tmp_path: Path) -> None:
