@@ -29,11 +29,15 @@ from reportsync.store import Store
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that a pass needs; `roll` returns a random number from 0 to 1."""
+    """Everything that a pass needs.
+
+    `archive_id` is that of the archive folder, `roll` returns a random number from 0 to 1.
+    """
 
     config: Config
     ledger: Ledger
     store: Store
+    archive_id: str
     source: Source
     clock: Clock
     stop: Stop
@@ -63,7 +67,7 @@ def open_world(
             ledger.write(upkeep.remember_archive, found)
         source = DailySource(config.http, stop, clock)
         try:
-            yield World(config, ledger, store, source, clock, stop, roll)
+            yield World(config, ledger, store, found, source, clock, stop, roll)
         finally:
             source.close()
 

@@ -258,3 +258,16 @@ def test_a_pass_that_finds_nothing_due_writes_no_attempt(here: Here) -> None:
         summary, heard = sync(world)
     assert (summary.exit, summary.asked, summary.missing) == (0, 0, 0)
     assert heard.ended_all == []
+
+
+def test_fault_22_an_archive_that_was_unmounted_is_told_though_nothing_is_due(here: Here) -> None:
+    with Sandbox([APP], clock=here.clock) as sandbox, here.world(sandbox, APP) as world:
+        assert sync(world)[0].exit == 0
+        marker = world.store.root / ".reportsync"
+        marker.rename(marker.with_name("elsewhere"))
+        summary, _ = sync(world)
+        marker.with_name("elsewhere").rename(marker)
+        again, _ = sync(world)
+    assert (summary.exit, summary.asked, again.exit) == (5, 0, 0)
+    assert summary.trouble is not None
+    assert "mount" in f"{summary.trouble.message} {summary.trouble.hint}"
