@@ -8,6 +8,7 @@ from contextlib import closing
 import click
 
 from reportsync.cli.context import Context
+from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import plural, put, put_json, reader_left
 from reportsync.cli.signals import supervised
 from reportsync.errors import UsageProblem
@@ -25,7 +26,6 @@ from reportsync.store import Store
 _CHUNK = 500
 _LOOK_SECONDS = 1.0
 NUMBER = click.IntRange(min=1)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
 
 @click.group(invoke_without_command=True)
@@ -36,7 +36,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdou
     metavar="N",
     help="Only numbers over N: the last one that you have dealt with.",
 )
-@click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
+@APP
 @click.option("--follow", "-f", is_flag=True, help="Go on with what arrives, until SIGINT.")
 @JSON
 @click.pass_context

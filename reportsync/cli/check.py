@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reportsync.cli.context import Context
+from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import put_json, put_wrapped
 from reportsync.cli.signals import supervised
 from reportsync.cli.tables import styled
@@ -20,9 +21,9 @@ from reportsync.verdict import Findings, exit_code
 
 
 @click.command()
-@click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
+@APP
 @click.option("--offline", is_flag=True, help="Make no request.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+@JSON
 @click.pass_obj
 def check(context: Context, names: tuple[str, ...], offline: bool, as_json: bool) -> int:
     """Check config, folder, ledger, clock and schedule, and make one real request per app.

@@ -7,9 +7,8 @@ import json
 import click
 
 from reportsync.cli.context import Context
+from reportsync.cli.options import JSON
 from reportsync.cli.output import plural, put, put_json
-
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
 
 @click.group()

@@ -11,6 +11,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, MOMENT, check_order
+from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import put, put_json, put_wrapped
 from reportsync.model import instant_text, system_clock
 from reportsync.plan import Ask, Planned
@@ -20,7 +21,7 @@ from reportsync.settings import App, Config
 
 
 @click.command()
-@click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
+@APP
 @click.option("--since", type=DAY, metavar="D", help="First day.")
 @click.option("--until", type=DAY, metavar="D", help="Last day.")
 @click.option(
@@ -29,7 +30,7 @@ from reportsync.settings import App, Config
     metavar="INSTANT",
     help="As if it were this instant; UTC unless it says so.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+@JSON
 @click.pass_obj
 def plan(
     context: Context,

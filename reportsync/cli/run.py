@@ -8,6 +8,7 @@ import click
 
 from reportsync.address import parse_listen
 from reportsync.cli.context import Context
+from reportsync.cli.options import JSON
 from reportsync.cli.output import put, put_json, say
 from reportsync.errors import UsageProblem
 from reportsync.model import system_clock
@@ -53,7 +54,7 @@ def _address(listen: str | None) -> object:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+@JSON
 @click.pass_obj
 def health(context: Context, as_json: bool) -> int:
     """Exit 0 while the daemon makes progress, 3 when it does not."""

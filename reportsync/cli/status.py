@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from reportsync.cli.context import Context
+from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import plural, put, put_json, put_wrapped
 from reportsync.cli.tables import Cell, Column, print_table, styled
 from reportsync.model import system_clock
@@ -35,9 +36,9 @@ _COLUMNS = (
 
 
 @click.command()
-@click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
+@APP
 @click.option("--check", is_flag=True, help="Exit 3 if a due report is missing.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+@JSON
 @click.pass_obj
 def status(context: Context, names: tuple[str, ...], check: bool, as_json: bool) -> int:
     """Show which days are there and which are not.

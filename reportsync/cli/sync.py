@@ -9,6 +9,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
+from reportsync.cli.options import APP, JSON
 from reportsync.cli.passes import tell_pass
 from reportsync.cli.signals import supervised
 from reportsync.model import system_clock
@@ -16,9 +17,6 @@ from reportsync.plan import Ask
 from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.world import World, chosen
 from reportsync.settings import Config
-
-APP = click.option("--app", "names", multiple=True, metavar="A", help="Only this app (repeatable).")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
 
 @click.command()

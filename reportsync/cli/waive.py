@@ -10,6 +10,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
+from reportsync.cli.options import JSON
 from reportsync.cli.output import put, put_json
 from reportsync.errors import UsageProblem
 from reportsync.ledger import waivers
@@ -19,7 +20,6 @@ from reportsync.service.world import chosen, open_ledger
 from reportsync.settings import App
 
 _DASHES = {"ignore_unknown_options": True}
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
 
 
 @click.command(context_settings=_DASHES)

@@ -9,6 +9,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY
+from reportsync.cli.options import JSON
 from reportsync.cli.output import plural, put, put_json, put_wrapped
 from reportsync.model import system_clock
 from reportsync.service.why import why as explain
@@ -18,7 +19,7 @@ from reportsync.service.world import chosen, look
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("app")
 @click.argument("day", type=DAY)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+@JSON
 @click.pass_obj
 def why(context: Context, app: str, day: DayWord, as_json: bool) -> int:
     """Explain DAY of APP: the state, the rule that decided it, every attempt, and the command to act."""
