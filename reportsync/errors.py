@@ -68,9 +68,19 @@ class ConfigError(ReportsyncError):
 
 
 class StorageError(ReportsyncError):
-    """The archive folder cannot be used: full, read-only, not mounted, failing. Ends a pass."""
+    """The archive folder cannot be used: full, read-only, not mounted, failing. Ends a pass.
+
+    `last_resort` is a command for when nothing can be saved; notices, which are acted on in haste, leave
+    it out.
+    """
 
     exit_code = 5
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, last_resort: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.last_resort = last_resort
 
 
 class LedgerError(StorageError):

@@ -12,7 +12,7 @@ import click
 
 from reportsync import __version__, verdict
 from reportsync.cli.output import require_written, say
-from reportsync.errors import ConfigError, ReportsyncError
+from reportsync.errors import ConfigError, ReportsyncError, StorageError
 from reportsync.redact import clean, mask
 
 
@@ -65,6 +65,8 @@ def show(error: ReportsyncError) -> None:
         say(f"reportsync: {mask(error.message)}")
     if error.hint:
         say(f"  what to do: {mask(error.hint)}")
+    if isinstance(error, StorageError) and error.last_resort:
+        say(f"  only if all of it is lost, to begin anew: {mask(error.last_resort)}")
 
 
 def _usage(error: click.UsageError) -> None:

@@ -96,11 +96,17 @@ def mend(world: World, apps: Sequence[App], tell: Tell) -> list[Report]:
 
 
 def foresee(config: Config, apps: Sequence[App], stop: Stop, tell: Tell) -> list[Report]:
-    """Tell what a repair would do, and return the reports that it would fetch again; write nothing."""
+    """Tell what a repair would do, and return the reports that it would fetch again; write nothing.
+
+    Raises `StorageError` where a repair would.
+    """
     store = Store(config.storage.archive, config.storage.min_free)
     names = [app.name for app in apps]
     reopened = []
     with _ledger_to_come(config, store, tell) as ledger:
+        remembered = ledger.read(queries.archive_id)
+        if remembered is not None and store.look() != remembered:
+            store.open(remembered)  # says why a repair would be refused, before it writes anything
         for archive, found in _amiss(ledger, store, names, stop):
             _tell_amiss(archive, found, store.path(archive.report, archive.version), tell)
             reopened.append(archive.report)

@@ -129,8 +129,8 @@ def _not_mounted(folders: Folders, known_id: str) -> StorageError:
     path = shlex.quote(str(folders.root))
     return StorageError(
         f"the archive {folders.root} has no marker {MARKER}: is its volume not mounted?",
-        hint="mount it, or set `storage.archive` to where it is; if it is meant to begin anew: "
-        f"mkdir -p {path} && echo 'archive: {known_id}' > {path}/{MARKER}",
+        hint="mount its volume, or set `storage.archive` to where the archive is now",
+        last_resort=f"mkdir -p {path} && echo 'archive: {known_id}' > {path}/{MARKER}",
     )
 
 

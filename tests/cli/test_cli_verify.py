@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -267,6 +268,30 @@ def test_repair_leaves_strangers_alone(filled: Place) -> None:
     told = {what for action, what in actions(done) if action == "leave alone"}
     assert told == {str(stranger), str(filled.archive / "other-app")}
     assert (stranger.read_text(), other.read_bytes()) == ("hello", b"no zip")
+
+
+def test_a_dry_run_of_repair_takes_a_missing_volume_for_what_it_is(filled: Place) -> None:
+    filled.archive.rename(filled.folder / "elsewhere")
+    filled.archive.mkdir()
+    done = filled.run("repair", "-n", "--json")
+    assert done.code == 5
+    assert actions(done) == []
+    assert list(filled.archive.iterdir()) == []
+
+
+def test_what_to_do_about_a_missing_volume_is_to_mount_it(filled: Place) -> None:
+    marker = filled.archive / ".reportsync"
+    known = marker.read_text().rpartition("archive: ")[2].strip()
+    filled.archive.rename(filled.folder / "elsewhere")
+    done = filled.run("sync")
+    lines = done.err.splitlines()
+    safe = "mount its volume, or set `storage.archive` to where the archive is now"
+    assert f"  What to do: {safe}; reportsync check" in lines
+    assert lines[-2] == f"  what to do: {safe}"
+    recipe = lines[-1].removeprefix("  only if all of it is lost, to begin anew: ")
+    subprocess.run(recipe, shell=True, check=True)
+    assert filled.run("sync").code == 0
+    assert marker.read_text() == f"archive: {known}\n"
 
 
 def test_a_missing_volume_is_not_taken_for_lost_archives(filled: Place) -> None:

@@ -86,7 +86,8 @@ def test_fault_22_a_volume_that_is_not_mounted_is_noticed(root: Path, there: boo
     assert str(root) in caught.value.message
     assert root.exists() is there
     assert caught.value.hint is not None
-    os.system(caught.value.hint.split("anew: ")[1])
+    assert caught.value.last_resort is not None
+    os.system(caught.value.last_resort)
     assert store.open(archive_id) == archive_id
 
 
