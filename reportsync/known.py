@@ -26,6 +26,11 @@ class Missing:
     last_outcome: Outcome | None = None
     reason: str | None = None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the vendor's last answer was "not there yet"."""
+        return self.last_outcome is Outcome.WAITING
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -106,6 +111,26 @@ def _unknown_days(since: date, last: date, known: Known) -> Iterable[date]:
 def is_waived(day: date, waivers: Iterable[Waiver], now: datetime) -> bool:
     """Say whether a person's waiver holds for `day` at `now`."""
     return any(waiver.covers(day, now) for waiver in waivers)
+
+
+def states(covered: Coverage) -> dict[date, str]:
+    """Return the state of each expected day that is not stored: missing, waiting or waived."""
+    return _states(covered.missing, covered.waived)
+
+
+def last_states(covered: Coverage, count: int) -> list[tuple[date, str]]:
+    """Return the last `count` expected days, oldest first, each with its state."""
+    if covered.due_through is None:
+        return []
+    first = max(covered.app.since, covered.due_through - (count - 1) * ONE_DAY)
+    # No more of them can be among the last days, however many there are.
+    other = _states(covered.missing[-count:], covered.waived[-count:])
+    return [(day, other.get(day, "stored")) for day in days(first, covered.due_through)]
+
+
+def _states(missing: Iterable[Missing], waived: Iterable[date]) -> dict[date, str]:
+    found = dict.fromkeys(waived, "waived")
+    return found | {row.day: "waiting" if row.waiting else "missing" for row in missing}
 
 
 def gaps(covered: Coverage) -> tuple[Gap, ...]:

@@ -51,6 +51,9 @@ class Outcome(StrEnum):
 HAVE = frozenset({Outcome.STORED, Outcome.ADOPTED, Outcome.VERSION, Outcome.UNCHANGED})
 """The outcomes after which the report is in the archive."""
 
+ANSWERED = (HAVE - {Outcome.ADOPTED}) | {Outcome.WAITING}
+"""Outcomes that prove the key good: a 404, too, is an answer to a signed request that was not refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:

@@ -157,7 +157,7 @@ def _app(one: Coverage, look: Look) -> Present | None:
         return Present(key, _missing(one), said.reason, hint)
     asked = [row for row in one.missing if row.last_outcome is not None]
     late = [row for row in _late_rows(one, look.now) if row.last_outcome is not None]
-    refused = all(row.last_outcome is Outcome.WAITING for row in asked)
+    refused = all(row.waiting for row in asked)
     if refused and one.stored == 0 and len(late) >= _ENOUGH:
         hint = f"{REST_API}, and that since ({one.app.since}) is right"
         return Present(key, _missing(one), common_reason(asked), hint)
@@ -213,7 +213,7 @@ def _hint(one: Coverage) -> str | None:
     """Return what to look at when an app answers "not there" for each of its newest days."""
     newest = one.missing[-_ENOUGH:]
     unbroken = len(newest) == _ENOUGH and newest[0].day == _days_before(one.due_through)
-    refused = all(row.last_outcome is Outcome.WAITING for row in newest)
+    refused = all(row.waiting for row in newest)
     return REST_API if unbroken and refused else None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from reportsync.known import Known, Missing
+from reportsync.known import Coverage, Known, Missing, coverage
 from reportsync.ledger.statements import naming, of_report
 from reportsync.ledger.tables import (
     apps,
@@ -24,6 +24,7 @@ from reportsync.ledger.tables import (
     waivers,
 )
 from reportsync.model import Archive, Attempt, Outcome, Report, Waiver
+from reportsync.settings import App
 
 _IS_MISSING = sa.text("state = 'missing'")
 """Literal, so that the planner can use the partial index."""
@@ -85,6 +86,12 @@ def known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
             newest=_newest(connection, name),
         )
     return result
+
+
+def coverages(connection: sa.Connection, apps: Sequence[App], now: datetime) -> list[Coverage]:
+    """Return the coverage of each of `apps` at `now`."""
+    held = known(connection, [app.name for app in apps])
+    return [coverage(app, held[app.name], now) for app in apps]
 
 
 def _missing_by_app(connection: sa.Connection) -> dict[str, list[Missing]]:

@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from reportsync.collect import Collected
-from reportsync.model import HAVE, Outcome, Report
+from reportsync.model import ANSWERED, Outcome, Report
 
 PATIENCE_WITH_APP = 10
 """So many failures of an app in a row, without an answer between, end its turn for this pass."""
-
-_ANSWERED = (HAVE - {Outcome.ADOPTED}) | {Outcome.WAITING}
-"""Outcomes that prove the key good: a 404, too, is an answer to a signed request that was not refused."""
 
 
 @dataclass(slots=True)
@@ -162,6 +159,6 @@ class Lanes:
         elif ended.outcome is Outcome.FAILED:
             lane.failures += 1
             lane.barred = lane.barred or lane.failures >= PATIENCE_WITH_APP
-        elif ended.outcome in _ANSWERED:
+        elif ended.outcome in ANSWERED:
             lane.failures = 0
             lane.accepted = True

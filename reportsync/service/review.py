@@ -20,9 +20,8 @@ from reportsync.incidents import (
     notice,
     review,
 )
-from reportsync.known import Coverage, coverage
 from reportsync.ledger import deliveries, incidents, queries
-from reportsync.settings import App, Config, Event, Notify
+from reportsync.settings import Config, Event, Notify
 
 HOOK_TRIES = 3
 """A hook that fails as often as this in a row is an incident."""
@@ -46,7 +45,9 @@ def review_now(connection: Connection, config: Config, seen: Seen, now: datetime
     open_before = incidents.open_now(connection)
     unmended = incidents.unmended(connection, open_before)
     seen = replace(seen, hook=_hook(connection, config))
-    found = review(open_before, _coverages(connection, config.apps, now), seen, now, unmended)
+    found = review(
+        open_before, queries.coverages(connection, config.apps, now), seen, now, unmended
+    )
     opened = incidents.apply(connection, found, now)
     ends = incidents.untold_ends(connection, now - REMIND_EVERY)
     remind = [one for one in found.lasting if one.told is not None and is_to_tell(one, now)]
@@ -75,11 +76,6 @@ def _hook(connection: Connection, config: Config) -> Said | None:
         f"{about} failed {failing.tries} times: {failing.error}",
         "mend the command of hooks.arrival; it is run again by itself",
     )
-
-
-def _coverages(connection: Connection, apps: Iterable[App], now: datetime) -> list[Coverage]:
-    known = queries.known(connection, [app.name for app in apps])
-    return [coverage(app, known[app.name], now) for app in apps]
 
 
 def _logged(

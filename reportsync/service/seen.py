@@ -5,7 +5,7 @@ from __future__ import annotations
 from reportsync.collect import Collected
 from reportsync.errors import AppRefused, ArchiveRefused, StorageError, TooLarge
 from reportsync.incidents import Said, Seen
-from reportsync.model import HAVE, Outcome, Report
+from reportsync.model import ANSWERED, Report
 from reportsync.service.passes import Listener
 
 
@@ -38,7 +38,7 @@ class Watch(Listener):
             self._barred[app] = said
         elif isinstance(ended.error, ArchiveRefused | TooLarge):
             self._archives[ended.report] = said
-        elif ended.outcome is Outcome.WAITING or ended.outcome in HAVE - {Outcome.ADOPTED}:
+        elif ended.outcome in ANSWERED:
             self._answered.add(app)
 
     def seen(self, trouble: StorageError | None, judged: frozenset[Report] | None = None) -> Seen:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from reportsync.calendar import days, next_due
+from reportsync.calendar import next_due
 from reportsync.incidents import Incident, command, holds_back, title
-from reportsync.known import Coverage, Gap, Known, coverage, gaps
+from reportsync.known import Coverage, Gap, Known, coverage, gaps, last_states
 from reportsync.ledger import Ledger, deliveries, incidents, queries
 from reportsync.ledger.deliveries import HookState
-from reportsync.model import ONE_DAY, Outcome, instant_text
+from reportsync.model import instant_text
 from reportsync.settings import App
 
 
@@ -111,13 +111,4 @@ def strip(one: Coverage, count: int) -> list[dict[str, str]]:
 
     States are stored, missing, waiting (missing, and answered "not there yet") and waived.
     """
-    if one.due_through is None:
-        return []
-    states: dict[date, str] = dict.fromkeys(one.waived, "waived")
-    for row in one.missing:
-        states[row.day] = "waiting" if row.last_outcome is Outcome.WAITING else "missing"
-    first = max(one.app.since, one.due_through - (count - 1) * ONE_DAY)
-    return [
-        {"day": day.isoformat(), "state": states.get(day, "stored")}
-        for day in days(first, one.due_through)
-    ]
+    return [{"day": day.isoformat(), "state": state} for day, state in last_states(one, count)]

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reportsync.errors import UsageProblem
-from reportsync.known import Coverage, coverage
+from reportsync.known import Coverage
 from reportsync.ledger import (
     Ledger,
     backup,
@@ -107,8 +107,7 @@ def chosen(config: Config, names: Sequence[str]) -> tuple[App, ...]:
 
 def coverages(ledger: Ledger, apps: Sequence[App], now: datetime) -> list[Coverage]:
     """Return the coverage of each of `apps` at `now`, read on one view of the ledger."""
-    known = ledger.read(queries.known, [app.name for app in apps])
-    return [coverage(app, known[app.name], now) for app in apps]
+    return ledger.read(queries.coverages, apps, now)
 
 
 def ledger_file(config: Config) -> Path | None:

@@ -13,8 +13,8 @@ from datetime import date
 from itertools import groupby
 
 from reportsync.calendar import days
-from reportsync.known import Coverage
-from reportsync.model import ONE_DAY, Outcome
+from reportsync.known import Coverage, last_states, states
+from reportsync.model import ONE_DAY
 
 STATES = ("stored", "missing", "waiting", "waived")
 STRIP_DAYS = 60
@@ -78,34 +78,13 @@ class Year:
     )
 
 
-def states(covered: Coverage) -> dict[date, str]:
-    """Return the state of each expected day that is not stored; `waiting` is part of missing."""
-    found = dict.fromkeys(covered.waived, "waived")
-    for row in covered.missing:
-        found[row.day] = "waiting" if row.last_outcome is Outcome.WAITING else "missing"
-    return found
-
-
 def strip(covered: Coverage) -> Strip:
     """Return the last `STRIP_DAYS` expected days; the newest is always at the right end."""
-    last = covered.due_through
-    if last is None:
+    shown = last_states(covered, STRIP_DAYS)
+    if not shown:
         return Strip((), "no day is due yet")
-    first = max(covered.app.since, last - (STRIP_DAYS - 1) * ONE_DAY)
-    other = {row.day: row for row in covered.missing[-STRIP_DAYS:]}
-    waived = frozenset(covered.waived[-STRIP_DAYS:])
-
-    def state(day: date) -> str:
-        if day in waived:
-            return "waived"
-        row = other.get(day)
-        if row is None:
-            return "stored"
-        return "waiting" if row.last_outcome is Outcome.WAITING else "missing"
-
-    shown = [(day, state(day)) for day in days(first, last)]
     offset = STRIP_DAYS - len(shown)
-    label = f"{span(first, last)}: {_counts(each for _, each in shown)}"
+    label = f"{span(shown[0][0], shown[-1][0])}: {_counts(each for _, each in shown)}"
     return Strip(tuple(_runs(shown, offset)), label)
 
 

@@ -45,7 +45,7 @@ class Standing:
         if self.overdue:
             return "late"
         if self.coverage.missing:
-            waiting = all(row.last_outcome is Outcome.WAITING for row in self.coverage.missing)
+            waiting = all(row.waiting for row in self.coverage.missing)
             return "waiting" if waiting else "missing"
         return "complete" if self.coverage.expected else "nothing due"
 

@@ -23,7 +23,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reportsync.calendar import days, due, due_through
-from reportsync.known import Coverage, Gap, Known, Missing, coverage, gaps, is_waived
+from reportsync.known import (
+    Coverage,
+    Gap,
+    Known,
+    Missing,
+    coverage,
+    gaps,
+    is_waived,
+    last_states,
+    states,
+)
 from reportsync.model import ONE_DAY, Outcome
 from reportsync.settings import App
 
@@ -193,3 +203,28 @@ def test_a_gap_tells_the_commonest_reason_and_the_soonest_next_attempt() -> None
 def test_a_waiver_covers_its_days_both_ends_included(first: date, last: date, day: date) -> None:
     first, last = sorted((first, last))
     assert is_waived(day, [waiver(first, last)], NOW) == (first <= day <= last)
+
+
+@given(apps, knowns(), instants, st.integers(1, 70))
+def test_the_last_days_have_the_states_that_they_have_among_all(
+    app: App, known: Known, now: datetime, count: int
+) -> None:
+    one = coverage(app, known, now)
+    other = states(one)
+    every = days(app.since, one.due_through) if one.due_through else ()
+    assert last_states(one, count) == [(day, other.get(day, "stored")) for day in every][-count:]
+
+
+def test_a_day_that_the_vendor_says_is_not_there_yet_is_waiting_and_not_merely_missing() -> None:
+    rows = [
+        Missing(LAST - 2 * ONE_DAY, last_outcome=Outcome.FAILED),
+        Missing(LAST - ONE_DAY),
+        Missing(LAST, last_outcome=Outcome.WAITING),
+    ]
+    one = coverage(shop(), knowing(rows, waivers=[waiver(LAST - ONE_DAY)]), NOW)
+    assert [state for _, state in last_states(one, 4)] == [
+        "stored",
+        "missing",
+        "waived",
+        "waiting",
+    ]
