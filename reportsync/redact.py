@@ -11,6 +11,8 @@ SHORTEST = 4  # characters; to mask shorter secrets would riddle every text
 
 # What follows the word must hold a digit, as every real signature does: "signature mismatch" is a reason.
 _SIGNATURE = re.compile(r"(?i)(signature(?:%3d|\W){0,6})(?=[a-z%+/=_-]*[0-9])[0-9a-z%+/=_-]{8,}")
+# As long and of the letters of a signature, whatever stands before it.
+_DIGEST = re.compile(r"(?i)(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _MARGIN = 4096  # longer than any secret, so that none is cut before it is masked
@@ -54,12 +56,12 @@ def mask(text: str) -> str:
 def clean(text: str, limit: int = 300) -> str:
     """Return foreign `text` fit for one line of a log, a terminal or a page.
 
-    Secrets are masked, control, format (bidi) and other invisible characters become spaces, runs of
-    blanks one, and what is longer than `limit` characters is cut with an ellipsis. HTML is not
-    escaped here: the page does that.
+    Secrets and all that could be a signature are masked, control, format (bidi) and other invisible
+    characters become spaces, runs of blanks one, and what is longer than `limit` characters is cut with
+    an ellipsis. HTML is not escaped here: the page does that.
     """
     text = mask(text[: limit * 20 + _MARGIN])[: limit * 20]
     visible = (" " if unicodedata.category(char) in _INVISIBLE else char for char in text)
     # Once more: a secret may have been hidden from the first look by characters that are gone now.
-    text = mask(" ".join("".join(visible).split()))
+    text = _DIGEST.sub(MASK, mask(" ".join("".join(visible).split())))
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from reportsync.announce.metrics import Metrics
 from reportsync.daemon.daemon import (
@@ -14,6 +15,7 @@ from reportsync.daemon.daemon import (
     announcer_of,
 )
 from reportsync.daemon.diary import Logger
+from reportsync.daemon.opening import ended_by_signals
 from reportsync.errors import StorageError
 from reportsync.service.world import open_world
 from reportsync.settings import Config
@@ -31,10 +33,13 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
     metrics = Metrics()
     while True:
         try:
-            with open_world(config, Stop()) as world:
-                ended = Daemon(world, load, logger, metrics).run()
+            with ExitStack() as opened:
+                with ended_by_signals(logger):
+                    world = opened.enter_context(open_world(config, Stop()))
+                    daemon = Daemon(world, load, logger, metrics)
+                ended = daemon.run()
         except StorageError as error:
-            with announcer_of(config, logger) as announcer:
+            with ended_by_signals(logger), announcer_of(config, logger) as announcer:
                 announcer.could_not_begin(error, LAST_WORDS_SECONDS, restarted=True)
             raise
         if not isinstance(ended, Again):

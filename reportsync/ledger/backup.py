@@ -68,6 +68,11 @@ def put_back(folder: Path, ledger: Path) -> Path | None:
             _copy(backup, ledger, _number_on)
         except OSError as error:
             raise cannot_open(ledger, error) from None
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"cannot restore the ledger {ledger} from {backup}: {error}",
+                hint=f"check that {ledger.parent} is writable and has free space",
+            ) from None
         return backup
     return None
 

@@ -16,14 +16,12 @@ from reportsync.errors import LedgerError
 from reportsync.ledger import migrate, place
 from reportsync.ledger.batch import GroupCommit
 from reportsync.ledger.dialect import wait_for_turn
+from reportsync.ledger.place import LOCK_WAIT
 from reportsync.ledger.tables import metadata
 from reportsync.redact import clean
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-LOCK_WAIT = 30.0
-"""Seconds to wait for another process that is just writing."""
 
 _READING = {"reportsync_reading": True}
 
@@ -239,7 +237,7 @@ def open_writing(
         engine = _engine(url, None, reading=False, lock_wait=lock_wait)
         return _upgraded(Ledger(engine, None, make_durable, lock_wait))
     place.refuse_network(path.parent)
-    with place.one_at_a_time(path.parent):
+    with place.one_at_a_time(path.parent, lock_wait):
         place.refuse_foreign(path)
         if place.looks_like_sqlite(path) is None and not restore(path):
             place.create(path)

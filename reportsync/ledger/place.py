@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from reportsync.errors import LedgerError
 
+LOCK_WAIT = 30.0
+"""Seconds to wait for another process that is just writing."""
+
+_LOCK_PAUSE = 0.05  # seconds
 _HEADER = b"SQLite format 3\x00"
 _NETWORK = {
     "nfs",
@@ -101,18 +107,42 @@ def create(path: Path) -> None:
 
 
 @contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold the lock of `folder` while a ledger in it is created, restored, migrated or moved aside."""
+def one_at_a_time(folder: Path, lock_wait: float = LOCK_WAIT) -> Iterator[None]:
+    """Hold the lock of `folder` while a ledger in it is created, restored, migrated or moved aside.
+
+    Raises `LedgerError` if others, who need no more than the right to list the folder, hold it for
+    `lock_wait` seconds.
+    """
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise cannot_open(folder, error) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, folder, lock_wait)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path, lock_wait: float) -> None:
+    limit = time.monotonic() + lock_wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= limit:
+                raise _folder_held(folder, lock_wait) from None
+            time.sleep(_LOCK_PAUSE)
+        else:
+            return
+
+
+def _folder_held(folder: Path, lock_wait: float) -> LedgerError:
+    return LedgerError(
+        f"the folder of the ledger {folder} was locked by another process for {lock_wait:g} s",
+        hint=f"see which one, and whether it hangs: fuser -v {shlex.quote(str(folder))}",
+    )
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -30,6 +30,11 @@ class Watch:
         """Whether the exchange was broken off."""
         return self.timed_out or self.stopped
 
+    @property
+    def over(self) -> bool:
+        """Whether the exchange was broken off, or its time is up and it is just about to be."""
+        return self.cut or time.monotonic() >= self.ends
+
     def remaining(self) -> float:
         """Return the seconds that are left, at least a millisecond (0 would mean non-blocking)."""
         return max(self.ends - time.monotonic(), 0.001)
@@ -123,10 +128,11 @@ class Watchdog:
         with self._changed:
             self._watches.add(watch)
             if self._thread is None:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, name="reportsync-deadlines", daemon=True
                 )
-                self._thread.start()
+                thread.start()  # may fail, and then the next watch has to try again
+                self._thread = thread
             elif min(watch.ends, self._stop.cut_at) < self._wakes:
                 self._changed.notify()
 

@@ -222,7 +222,7 @@ def _failure(
     The caller raises it after its `except` has ended: an exception raised within, even `from None`,
     would keep the foreign one, and with it the signed URL, as its context.
     """
-    if watch.cut:
+    if watch.over:
         return _cut(host, watch, http)
     return explain(error, host, http.read_timeout, received)
 

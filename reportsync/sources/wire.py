@@ -120,6 +120,8 @@ def _connect(place: Address, seconds: float, watch: Watch, options: Any) -> sock
         sock.settimeout(min(seconds, watch.remaining()))
         watch.guard_socket(sock)
         sock.connect(address)
+        if watch.cut:  # before it was connected, when there was nothing to shut down
+            raise TimeoutError
     except BaseException:
         sock.close()
         raise

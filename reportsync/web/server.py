@@ -137,6 +137,9 @@ class _Listener(socketserver.ThreadingTCPServer):
 
     def wake(self) -> None:
         """End the wait of `serve_one`."""
+        # On Linux this alone does it, also when the address is gone or a firewall drops the knock.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
         with socket.socket(self.address_family) as knock:
             knock.settimeout(1)
             knock.connect_ex(self.server_address)  # whatever comes of it, the thread is awake

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
 import sqlite3
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 from daemon_process import Running, since, wait_until, write_config
 
+from reportsync.ledger import open_writing
 from reportsync.sandbox import Fault, Sandbox
 
 GRACE = 3.0
@@ -23,6 +26,13 @@ GRACE = 3.0
 def claims(folder: Path) -> int:
     with closing(sqlite3.connect(folder / "ledger.db")) as connection:
         return int(connection.execute("SELECT count(*) FROM claims").fetchone()[0])
+
+
+def keeps_signals(pid: int) -> bool:
+    """Say whether the process has blocked SIGTERM, so that it waits until somebody looks for it."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (blocked,) = [int(line.split()[1], 16) for line in lines if line.startswith("SigBlk:")]
+    return bool(blocked >> (signal.SIGTERM - 1) & 1)
 
 
 def scratch_files(folder: Path) -> list[Path]:
@@ -39,7 +49,29 @@ def test_fault_26_an_idle_daemon_ends_at_once(
     running.await_event("pass")
     ended, seconds = running.end(number)
     assert ended == code
-    assert seconds < 2
+    assert seconds < GRACE
+    assert running.events("stopped")
+
+
+@pytest.mark.parametrize("held", ["folder", "ledger"])
+def test_fault_26_a_daemon_that_waits_for_a_lock_at_its_start_ends_at_once(
+    tmp_path: Path, start: Callable[..., Running], held: str
+) -> None:
+    open_writing(f"sqlite:///{tmp_path}/ledger.db").close()
+    with contextlib.ExitStack() as locks:
+        if held == "folder":
+            folder = os.open(tmp_path, os.O_RDONLY)
+            locks.callback(os.close, folder)
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        else:
+            ledger = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+            locks.callback(ledger.close)
+            ledger.execute("BEGIN EXCLUSIVE")
+        running = start()
+        wait_until(lambda: keeps_signals(running.process.pid))
+        ended, seconds = running.end()
+    assert ended == 143
+    assert seconds < GRACE
     assert running.events("stopped")
 
 
@@ -127,6 +159,21 @@ def test_fault_37_a_corrected_key_and_an_added_day_are_picked_up(
     running.send(signal.SIGHUP)
     running.await_event("config reloaded", 2)
     assert running.await_event("pass", 2)["stored"] == 2
+
+
+@pytest.mark.slow
+def test_fault_27_a_daemon_outlives_being_stopped_for_longer_than_it_waits_for_signals(
+    start: Callable[..., Running],
+) -> None:
+    running = start()
+    running.await_event("pass")
+    for _ in range(3):
+        running.send(signal.SIGSTOP)
+        time.sleep(1.3)
+        running.send(signal.SIGCONT)
+        time.sleep(0.2)
+    assert running.process.poll() is None
+    assert running.end()[0] == 143
 
 
 @pytest.mark.tool("unshare")

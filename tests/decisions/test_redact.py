@@ -47,6 +47,15 @@ def test_known_secrets_are_masked_the_longest_first() -> None:
     assert mask("x abcd-and-more abcd y") == f"x {MASK} {MASK} y"
 
 
+@pytest.mark.parametrize(
+    "text", [f"denied for {HEX}", f"member ../{HEX.upper()}.csv", f"x\x00{HEX}"]
+)
+def test_what_could_be_a_signature_is_masked_in_foreign_text_wherever_it_stands(text: str) -> None:
+    assert HEX not in clean(text).lower()
+    assert MASK in clean(text)
+    assert clean(f"request {HEX[:32]}") == f"request {HEX[:32]}"
+
+
 def test_a_password_in_an_address_is_masked() -> None:
     assert mask("postgresql://me:pass@host/db") == f"postgresql://{MASK}@host/db"
 

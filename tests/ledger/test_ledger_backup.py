@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import stat
 import threading
@@ -277,6 +278,25 @@ def test_a_backup_that_cannot_be_made_is_an_error_that_names_it(path: Path, fold
     folder.touch()
     with pytest.raises(LedgerError, match="cannot use the ledger"):
         back_up(path, folder, date(2026, 3, 2))
+
+
+def test_fault_21_a_full_disk_while_a_backup_is_put_back_is_an_error_that_names_it(
+    path: Path, folder: Path
+) -> None:
+    with open_writing(f"sqlite:///{path}") as ledger:
+        covered(ledger, last=DAY.replace(year=2030))
+    folder.parent.mkdir()
+    back_up(path, folder, DAY)
+    path.unlink()
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, kept[1]))
+    try:
+        with pytest.raises(LedgerError, match="cannot restore the ledger"):
+            put_back(folder, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+    assert not path.exists()
+    assert put_back(folder, path) is not None
 
 
 def test_a_place_that_takes_no_ledger_is_an_error_that_names_it(

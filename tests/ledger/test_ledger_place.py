@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import stat
@@ -50,6 +51,19 @@ def mask(bits: int) -> Iterator[None]:
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_fault_31_a_folder_that_somebody_keeps_locked_holds_nobody_up_for_ever(path: Path) -> None:
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with pytest.raises(LedgerError, match="locked by another process") as caught:
+            open_writing(f"sqlite:///{path}", lock_wait=0.1)
+        assert "fuser" in (caught.value.hint or "")
+        assert not path.exists()
+    finally:
+        os.close(descriptor)
+    open_writing(f"sqlite:///{path}", lock_wait=0.1).close()
 
 
 def test_the_ledger_is_for_its_owner_alone_whatever_the_umask(path: Path) -> None:

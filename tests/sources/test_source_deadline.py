@@ -13,7 +13,8 @@ from source_client import Client, MakeClient, Serve, app_at
 from source_server import ZIP, Script, Talk, answer, keeps
 
 from reportsync.errors import Stopped, TransientFault
-from reportsync.sources.deadline import Watchdog
+from reportsync.sources.deadline import Watch, Watchdog
+from reportsync.sources.resolve import Address, addresses
 from reportsync.stop import Stop
 
 SOON = timedelta(seconds=0.15)
@@ -127,6 +128,24 @@ def test_a_stop_cuts_a_silent_dns(client: MakeClient, monkeypatch: pytest.Monkey
     silent.set()
 
 
+def test_a_cut_before_the_connection_is_made_is_not_forgotten(
+    serve: Serve, client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, asking = serve(then_drip(HEAD, ZIP)), client()
+
+    def cut_meanwhile(host: str, port: int, seconds: float, watch: Watch) -> list[Address]:
+        asking.stop.request()
+        while not watch.cut:
+            time.sleep(0.001)
+        return addresses(host, port, seconds, watch)
+
+    monkeypatch.setattr("reportsync.sources.wire.addresses", cut_meanwhile)
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        asking.fetch(app_at(server))
+    assert time.monotonic() - began < 1.9
+
+
 def test_nothing_is_begun_after_a_stop(serve: Serve, client: MakeClient) -> None:
     server, asking = serve(keeps(answer("200 OK", ZIP))), client()
     asking.stop.request(10)
@@ -154,6 +173,24 @@ def test_waiting_for_a_turn_ends_at_once_with_a_stop(client: MakeClient) -> None
     asking, app = client(rate=0.02), app_at("http://127.0.0.1:1")
     asking.source.await_turn(app)
     assert seconds_to_stop(asking, lambda: asking.source.await_turn(app)) < 1.9
+
+
+def test_fault_23_a_deadline_holds_although_a_thread_could_not_be_had_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_more_threads(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    watchdog = Watchdog(Stop())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more_threads)
+        with pytest.raises(RuntimeError), watchdog.watch(60):
+            pass
+    cut = threading.Event()
+    with watchdog.watch(0.05) as watch:
+        watch.guard(cut.set)
+        assert cut.wait(5)
+    watchdog.close()
 
 
 def test_a_watch_that_ended_in_time_is_not_cut_later() -> None:

@@ -213,6 +213,15 @@ def test_stopping_is_quick_whatever_is_under_way(alone: Served) -> None:
         alone.server.stop()
 
 
+def test_stopping_is_quick_though_the_address_that_was_listened_on_is_gone(alone: Served) -> None:
+    assert alone.server._listener is not None
+    alone.server._listener.server_address = ("127.0.0.1", 1)  # nobody can be reached there any more
+    stopping = threading.Thread(target=alone.server.stop, daemon=True)
+    stopping.start()
+    stopping.join(5)
+    assert not stopping.is_alive()
+
+
 def test_stopping_a_page_that_never_got_its_port_is_quick(tmp_path: Path) -> None:
     config = config_of(tmp_path, [History("shop", date(2026, 7, 1))])
     with socket.create_server(("127.0.0.1", 0)) as taken:
