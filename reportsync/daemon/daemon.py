@@ -128,7 +128,8 @@ class Daemon:
         """Wait for signals; once a second look whether all is well."""
         while True:
             caught = signal.sigtimedwait(WATCHED, LOOK_SECONDS)
-            if caught is not None:
+            # Interrupted by a stop or a suspend it may come back, its time being over, with signal 0.
+            if caught is not None and caught.si_signo in WATCHED:
                 ended = self._on_signal(signal.Signals(caught.si_signo))
                 if ended is not None:
                     return ended
