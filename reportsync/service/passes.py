@@ -48,6 +48,11 @@ class Order:
     refill: bool = False
     only: frozenset[Report] | None = None
 
+    @property
+    def covers_all(self) -> bool:
+        """Whether every due day of the apps is looked at, and not only those that a person named."""
+        return self.only is None and self.ask.since is None and self.ask.until is None
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -127,6 +132,7 @@ class _Pass:
         self._apps = {app.name: app for app in order.apps}
         self._started = world.clock()
         self._planned = 0
+        self._wanted: set[Report] = set()
         self._beaten = time.monotonic()
         self._refill_at: datetime | None = None
         self._tools = Tools(
@@ -171,6 +177,7 @@ class _Pass:
         fetch = [row for row in plan(covered, self._order.ask, now) if row.action == "fetch"]
         if self._order.only is not None:
             fetch = [row for row in fetch if row.report in self._order.only]
+        self._wanted.update(row.report for row in fetch)
         added = self._lanes.add((row.report for row in fetch), newest=self._newest(covered, fetch))
         self._planned += added
         if added:
@@ -348,5 +355,5 @@ class _Pass:
             stopped=self._world.stop.requested,
             trouble=self._tally.trouble,
             pass_id=self._id,
-            only=self._order.only,
+            only=None if self._order.covers_all else frozenset(self._wanted),
         )

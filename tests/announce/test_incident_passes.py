@@ -10,6 +10,7 @@ import pytest
 from incident_world import NEWEST, START, Scene, scene, stand_in
 from notice_receiver import Receiver, dead_port, eventually
 
+from reportsync.calendar import DayWord
 from reportsync.errors import LedgerError, StorageError
 from reportsync.incidents import Seen
 from reportsync.ledger import incidents
@@ -420,13 +421,13 @@ def test_status_shows_no_incident_whose_days_were_all_waived_since(tmp_path: Pat
         assert len(stage.open_keys()) == 2
 
 
-def repaired(stage: Scene, *reports: Report) -> Summary:
-    """Make the pass that ends a repair, which asks for `reports` alone."""
+def repaired(stage: Scene, *reports: Report, ask: Ask | None = None) -> Summary:
+    """Make the pass that ends a repair, which asks for `reports` alone; with `ask` that of a backfill."""
     stage.pass_by(seconds=1)
     with stage.world() as world, stage.announcer() as announcer:
         watch = Watch(Listener())
-        ask = Ask(patient=False)
-        order = Order("repair", world.config.apps, ask, 4, only=frozenset(reports))
+        only = frozenset(reports) if ask is None else None
+        order = Order("person", world.config.apps, ask or Ask(patient=False), 4, only=only)
         summary = run_pass(world, order, watch)
         announcer.conclude(world.ledger, summary, watch.seen(None, summary.only))
         return summary
@@ -438,6 +439,14 @@ def test_a_repair_judges_damage_and_what_it_fetched_and_no_other_day(tmp_path: P
         repaired(stage)
         assert stage.logged == []
         repaired(stage, Report("shop", NEWEST))
+        assert stage.logged == [f"shop: {NEWEST} is missing"]
+
+
+def test_a_backfill_judges_the_days_that_it_asked_for_and_no_other(tmp_path: Path) -> None:
+    newest = DayWord(NEWEST)
+    with scene(tmp_path, stand_in("shop", 4)) as stage:
+        stage.sandbox.faults.add(Fault("404"))
+        repaired(stage, ask=Ask(patient=False, since=newest))
         assert stage.logged == [f"shop: {NEWEST} is missing"]
 
 
