@@ -259,8 +259,10 @@ class _Work:
             for row in versions
             if not row.held and row.archive.sha256 == scratch.sha256
         ]
-        taken = [row.archive.version for row in versions] + self._tools.store.versions(self._report)
-        first = lost[-1] if lost else max(taken, default=0) + 1
+        # Not counting names without a row: what was killed before it could record may have left this very
+        # archive under the next one.
+        recorded = (row.archive.version for row in versions)
+        first = lost[-1] if lost else max(recorded, default=0) + 1
         version = self._named(scratch, first)
         archive = Archive(self._report, version, scratch.size, scratch.sha256, members)
         outcome = Outcome.VERSION if held else Outcome.STORED

@@ -297,6 +297,17 @@ def held_archives(
     return [_held(row) for row in connection.execute(query)]
 
 
+def lost_reports(connection: sa.Connection, names: Iterable[str]) -> list[Report]:
+    """Return the missing reports of the apps `names` that once were stored, in order."""
+    same = sa.and_(archives.c.app == reports.c.app, archives.c.day == reports.c.day)
+    query = (
+        sa.select(reports.c.app, reports.c.day)
+        .where(_IS_MISSING, reports.c.app.in_(list(names)), sa.exists().where(same))
+        .order_by(reports.c.app, reports.c.day)
+    )
+    return [Report(app, day) for app, day in connection.execute(query)]
+
+
 def _held(row: sa.Row[tuple[object, ...]]) -> HeldArchive:
     flags = tuple(row.flags.split("\n")) if row.flags else ()
     archive = Archive(Report(row.app, row.day), row.version, row.size, row.sha256, row.members)

@@ -92,7 +92,7 @@ def mend(world: World, apps: Sequence[App], tell: Tell) -> list[Report]:
     for report, version, path in _unrecorded(world.ledger, world.store, names, world.stop):
         _adopt(world, report, version, path, tell)
     _tell_rest(world.store, names, tell)
-    return reopened
+    return reopened + _reopened_before(world.ledger, names, reopened, tell)
 
 
 def foresee(config: Config, apps: Sequence[App], stop: Stop, tell: Tell) -> list[Report]:
@@ -103,6 +103,7 @@ def foresee(config: Config, apps: Sequence[App], stop: Stop, tell: Tell) -> list
     store = Store(config.storage.archive, config.storage.min_free)
     names = [app.name for app in apps]
     reopened = []
+    adopted = []
     with _ledger_to_come(config, store, tell) as ledger:
         remembered = ledger.read(queries.archive_id)
         if remembered is not None and store.look() != remembered:
@@ -110,8 +111,10 @@ def foresee(config: Config, apps: Sequence[App], stop: Stop, tell: Tell) -> list
         for archive, found in _amiss(ledger, store, names, stop):
             _tell_amiss(archive, found, store.path(archive.report, archive.version), tell)
             reopened.append(archive.report)
-        for _, _, path in _unrecorded(ledger, store, names, stop):
+        for report, _, path in _unrecorded(ledger, store, names, stop):
             tell(Mended("adopt", str(path), "a file without a row, if it is a whole zip"))
+            adopted.append(report)
+        reopened += _reopened_before(ledger, names, reopened + adopted, tell)
     _tell_rest(store, names, tell)
     return reopened
 
@@ -144,6 +147,16 @@ def _amiss(
         found = re_hash(store, row.archive, stop)
         if found is not Found.OK:
             yield row.archive, found
+
+
+def _reopened_before(
+    ledger: Ledger, names: Sequence[str], known: Sequence[Report], tell: Tell
+) -> list[Report]:
+    """Return what an earlier repair or pass reopened and nobody has fetched yet, but for the `known`."""
+    found = [one for one in ledger.read(queries.lost_reports, names) if one not in set(known)]
+    for report in found:
+        tell(Mended("fetch", str(report), "its archive was lost or damaged before"))
+    return found
 
 
 def _tell_amiss(archive: Archive, found: Found, path: Path, tell: Tell) -> None:

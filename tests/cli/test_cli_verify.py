@@ -166,6 +166,17 @@ def test_fault_30_repair_that_cannot_fetch_leaves_the_day_missing(filled: Place)
     assert filled.run("sync").code == 3, "and it stays due"
 
 
+def test_fault_25_a_repair_fetches_what_one_that_was_cut_off_had_reopened(filled: Place) -> None:
+    file_of(filled, 3).unlink()
+    repaired(filled, faults=(Fault("404"),))
+    foreseen = filled.run("repair", "-n")
+    assert foreseen.code == 4
+    assert f"one {ago(3)}" in foreseen.err
+    asked, done = repaired(filled)
+    assert asked == [name_of(ago(3))]
+    assert done.code == 0  # type: ignore[attr-defined]
+
+
 def test_fault_30_sync_fetches_a_reopened_day_by_itself(filled: Place) -> None:
     file_of(filled, 5).unlink()
     repaired(filled, faults=(Fault("500"),))

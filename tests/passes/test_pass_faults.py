@@ -209,6 +209,23 @@ def test_fault_19_a_changed_report_is_a_version_of_which_one_is_told(here: Here)
     assert len({one.number for one in versions}) == 2, "each is an arrival of its own"
 
 
+def test_fault_25_a_version_that_was_kept_and_not_recorded_is_not_kept_twice(here: Here) -> None:
+    report = Report("one", ago(3))
+    with Sandbox([APP], clock=here.clock) as sandbox, here.world(sandbox, APP) as world:
+        sync(world)
+        sandbox.faults.add(Fault("changed", day=ago(3)))
+        for _ in range(2):
+            # What a kill between the two leaves behind; the first time there is nothing to forget.
+            world.ledger.write(
+                lambda ledger: ledger.exec_driver_sql("DELETE FROM archives WHERE version = 2")
+            )
+            here.clock.forward(hours=1)
+            assert backfill(world, ago(3), ago(3), again=True)[0].versions == 1
+        versions = world.ledger.read(queries.versions_of, report)
+        assert world.store.versions(report) == [1, 2]
+    assert [(one.archive.version, one.held) for one in versions] == [(1, True), (2, True)]
+
+
 def test_fault_20_an_archive_over_the_cap_is_refused_and_the_others_are_stored(here: Here) -> None:
     here.settings["max_size"] = "64KiB"
     large = stand_in("large", 3)
