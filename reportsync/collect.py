@@ -13,7 +13,6 @@ from reportsync import retry
 from reportsync.archive import examine
 from reportsync.calendar import due
 from reportsync.errors import (
-    AppRefused,
     AttemptFailed,
     KeyRefused,
     NotThereYet,
@@ -320,7 +319,7 @@ class _Work:
             self._ended(attempt, recorded.attempts),
             hint=error.hint,
             next_attempt=again,
-            bars_app=isinstance(error, KeyRefused | AppRefused),
+            bars_app=isinstance(error, KeyRefused),
             key_refused=isinstance(error, KeyRefused),
             stored=row is not None and row.state == "stored",
             error=error,

@@ -136,7 +136,7 @@ class KeyRefused(AttemptFailed):
 
 
 class AppRefused(AttemptFailed):
-    """The way to this app's reports is barred (redirect, TLS, 410); other days would end so too."""
+    """The way to this app's reports is barred (redirect, TLS, 410), most likely to all of them."""
 
     trouble = Trouble.PERSON
 

@@ -155,7 +155,10 @@ def may_ask_from(app: App, row: Missing) -> datetime:
 
 
 def common_reason(run: Sequence[Missing]) -> str:
-    """Return the reason most days of `run` have, saying how many there are if they differ."""
-    counted = Counter(row.reason or NEVER_ASKED for row in run).most_common()
-    reason, count = counted[0]
-    return reason if len(counted) == 1 else f"{reason} ({count} of {len(run)} days)"
+    """Return the reason most days of `run` have, saying how many there are if they differ.
+
+    What was said of one day tells more than that others were not asked for.
+    """
+    counted = Counter(row.reason for row in run if row.reason).most_common(1)
+    reason, count = counted[0] if counted else (NEVER_ASKED, len(run))
+    return reason if count == len(run) else f"{reason} ({count} of {len(run)} days)"

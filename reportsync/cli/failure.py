@@ -70,6 +70,9 @@ def show(error: ReportsyncError) -> None:
 
 
 def _usage(error: click.UsageError) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        say(error.format_message())
+        return
     command = error.ctx.command_path if error.ctx else "reportsync"
     say(f"reportsync: {clean(error.format_message(), 2000)}")
     say(f"  see '{command} --help'")

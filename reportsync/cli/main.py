@@ -69,7 +69,7 @@ class Commands(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(name, COMMANDS, 1)
-            hint = f" Did you mean '{near[0]}'?" if near else " See 'reportsync --help'."
+            hint = f" Did you mean '{near[0]}'?" if near else ""
             ctx.fail(f"There is no command '{name}'.{hint}")
         return super().resolve_command(ctx, args)
 

@@ -87,9 +87,11 @@ def _sentence(context: Context, found: dict[str, Any]) -> str:
         text = f"Every due day is there: {expected - waived} stored"
         return styled(context, text + (f", {waived} waived." if waived else "."), "bold green")
     short = [app["name"] for app in apps if app["missing"]]
-    plural = "day is" if missing == 1 else "days are"
+    verb = "is" if missing == 1 else "are"
     return styled(
-        context, f"{missing} of {expected} due {plural} missing ({', '.join(short)}).", "bold red"
+        context,
+        f"{missing} of {expected} due days {verb} missing ({', '.join(short)}).",
+        "bold red",
     )
 
 

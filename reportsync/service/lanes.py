@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from reportsync.collect import Collected
+from reportsync.errors import AppRefused
 from reportsync.model import ANSWERED, Outcome, Report
 
 PATIENCE_WITH_APP = 10
 """So many failures of an app in a row, without an answer between, end its turn for this pass."""
+
+PATIENCE_WITH_REFUSALS = 3
+"""So many redirects, bad certificates and 410s in a row do so too; one may be about its day alone."""
 
 
 @dataclass(slots=True)
@@ -26,6 +30,7 @@ class _Lane:
     accepted: bool = False
     barred: bool = False
     failures: int = 0
+    refusals: int = 0
 
     @property
     def open(self) -> bool:
@@ -158,7 +163,9 @@ class Lanes:
             lane.barred = True
         elif ended.outcome is Outcome.FAILED:
             lane.failures += 1
-            lane.barred = lane.barred or lane.failures >= PATIENCE_WITH_APP
+            lane.refusals += isinstance(ended.error, AppRefused)
+            lane.barred |= lane.failures >= PATIENCE_WITH_APP
+            lane.barred |= lane.refusals >= PATIENCE_WITH_REFUSALS
         elif ended.outcome in ANSWERED:
-            lane.failures = 0
+            lane.failures = lane.refusals = 0
             lane.accepted = True

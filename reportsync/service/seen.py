@@ -48,7 +48,7 @@ class Watch(Listener):
         """
         return Seen(
             refused=self._refused,
-            barred=self._barred,
+            barred={app: said for app, said in self._barred.items() if app not in self._answered},
             archives=self._archives,
             answered=frozenset(self._answered - self._refused.keys()),
             storage=Said(trouble.message, trouble.hint) if trouble else None,

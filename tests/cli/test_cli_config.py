@@ -150,6 +150,22 @@ def test_every_command_explains_itself(place: Place, command: str) -> None:
     assert max(map(len, done.out.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("words", [[], ["config"]])
+def test_without_a_command_the_help_is_shown_and_readable(words: list[str]) -> None:
+    done = subprocess.run(
+        [*command_line(), *words], env=environment(), capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("Usage: reportsync")
+    assert "Commands:" in lines
+    assert max(map(len, lines)) <= 100
+
+
+def test_an_unknown_command_gets_one_hint(place: Place) -> None:
+    assert place.run("zzz").err.count("--help") == 1
+
+
 def imported(*words: str, place: Place) -> set[str]:
     """Return the names of all modules that a command imports."""
     command = [sys.executable, "-X", "importtime", "-m", "reportsync"]

@@ -199,6 +199,15 @@ def test_a_gap_tells_the_commonest_reason_and_the_soonest_next_attempt() -> None
     assert two == Gap(date(2026, 1, 9), date(2026, 1, 9), "HTTP 503", NOW + HOUR)
 
 
+def test_what_one_day_was_told_is_the_reason_also_where_more_were_not_asked_for() -> None:
+    refused = Missing(date(2026, 1, 5), 1, 0, None, Outcome.REJECTED, "HTTP 401")
+    asked = knowing([Missing(date(2026, 1, 3)), Missing(date(2026, 1, 4)), refused])
+    (gap,) = gaps(coverage(shop(), asked, NOW))
+    assert gap.reason == "HTTP 401 (1 of 3 days)"
+    (gap,) = gaps(coverage(shop(), knowing([Missing(date(2026, 1, 3))]), NOW))
+    assert gap.reason == "not asked for yet"
+
+
 @given(st.dates(SINCE, LAST), st.dates(SINCE, LAST), st.dates(SINCE, LAST))
 def test_a_waiver_covers_its_days_both_ends_included(first: date, last: date, day: date) -> None:
     first, last = sorted((first, last))

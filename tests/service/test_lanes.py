@@ -12,6 +12,7 @@ from datetime import date
 import pytest
 
 from reportsync.collect import Collected
+from reportsync.errors import AppRefused
 from reportsync.model import ONE_DAY, Outcome, Report
 from reportsync.service.lanes import PATIENCE_WITH_APP, Lanes, Turn
 
@@ -122,6 +123,23 @@ def test_fault_12_ten_failures_without_an_answer_between_end_the_app_s_turn() ->
     )
     assert Counter(report.app for report in order) == {"a": PATIENCE_WITH_APP, "b": 20}
     assert PATIENCE_WITH_APP == 10
+
+
+def refused(turn: Turn) -> Collected:
+    return Collected(turn.report, Outcome.FAILED, error=AppRefused("410"))
+
+
+def test_fault_13_a_way_that_is_barred_for_three_days_in_a_row_ends_the_app_s_turn() -> None:
+    lanes = lanes_of(reports("gone", 50), reports("good", 5))
+    order = drain(lanes, lambda turn: refused(turn) if turn.report.app == "gone" else ended(turn))
+    assert Counter(report.app for report in order) == {"gone": 3, "good": 5}
+
+
+def test_fault_14_a_redirect_of_one_day_holds_up_no_other_day() -> None:
+    lanes = lanes_of(reports("a", 9))
+    odd = {DAY + 8 * ONE_DAY, DAY + 2 * ONE_DAY, DAY + ONE_DAY}
+    order = drain(lanes, lambda turn: refused(turn) if turn.report.day in odd else ended(turn))
+    assert len(order) == 9
 
 
 def test_an_answer_between_the_failures_begins_the_count_anew() -> None:
