@@ -159,12 +159,11 @@ class _Child:
         limit = time.monotonic() + timeout.total_seconds()
         while not self._has_ended():
             if time.monotonic() >= limit:
-                gone = self._end(KILL_AFTER)
+                gone = self._end(stop)
                 long = f"took longer than {duration_text(timeout)}"
                 return Ended(self._because(long if gone else f"{long} and cannot be ended"))
             if stop.requested:
-                left = stop.cut_at - time.monotonic()
-                gone = self._end(min(KILL_AFTER, max(left, _LEAST_MERCY)))
+                gone = self._end(stop)
                 return self._verdict(stopped=True) if gone else Ended(stopped=True)
             self._listen()
         return self._verdict(stopped=False)
@@ -184,13 +183,16 @@ class _Child:
             return Ended(self._because(f"exit {found.si_status}"))
         return Ended(self._because(f"ended by {signal.Signals(found.si_status).name}"))
 
-    def _end(self, mercy: float) -> bool:
-        """End the group: asked first, killed when all have ended or after `mercy` seconds; say if that
-        helped. It does not with what runs as another user, or hangs in the kernel."""
+    def _end(self, stop: Stop) -> bool:
+        """End the group: asked first, killed when all have ended or mercy does, which a stop may cut short
+        meanwhile; say if that helped. It does not with what runs as another user, or hangs in the kernel."""
         self._signal(signal.SIGTERM)
-        limit = time.monotonic() + mercy
+        asked = time.monotonic()
         # Whoever of the group is left holds the output open, as a rule.
-        while time.monotonic() < limit and not (self._has_ended() and self._output is None):
+        while not (self._has_ended() and self._output is None):
+            mercy = min(KILL_AFTER, max(stop.cut_at - asked, _LEAST_MERCY))
+            if time.monotonic() >= asked + mercy:
+                break
             self._listen()
         self._signal(signal.SIGKILL)
         return self._await_death()

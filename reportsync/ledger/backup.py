@@ -42,7 +42,9 @@ def back_up(ledger: Path, folder: Path, today: date) -> Path | None:
         folder.mkdir(mode=0o700, exist_ok=True)
         with one_at_a_time(folder):
             _copy(ledger, target)
-            for old in backups(folder)[KEEP:]:
+            # Dated ahead: made while the clock was wrong. They would pass for the newest for ever.
+            ahead = [one for one in backups(folder) if one.name > target.name]
+            for old in ahead + backups(folder)[len(ahead) + KEEP :]:
                 old.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_open(target, error) from None

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -304,13 +304,12 @@ class _Pass:
 
     def _wind_up(self, began: float) -> Summary:
         """Bring derived files up to date and say how it ended; the ledger may be what has failed."""
+        for bring_up_to_date in (write_sums, back_up):
+            with self._noting_trouble():
+                bring_up_to_date(self._world)
         covered: list[Coverage] | None = None
-        try:
-            write_sums(self._world)
-            back_up(self._world)
+        with self._noting_trouble():
             covered = coverages(self._world.ledger, self._order.apps, self._world.clock())
-        except StorageError as error:
-            self._tally.trouble = self._tally.trouble or error
         summary = self._summary(covered, time.monotonic() - began)
         try:
             self._world.ledger.write(
@@ -326,6 +325,13 @@ class _Pass:
             self._tally.trouble = self._tally.trouble or error
             summary = self._summary(covered, time.monotonic() - began)
         return summary
+
+    @contextlib.contextmanager
+    def _noting_trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageError as error:
+            self._tally.trouble = self._tally.trouble or error
 
     def _missing(self, covered: Sequence[Coverage]) -> int:
         wants, now = self._order.ask.wants, self._world.clock()

@@ -252,6 +252,15 @@ def test_a_command_that_does_not_stop_is_killed_within_the_grace(script: Script)
     assert time.monotonic() - began < 2
 
 
+def test_a_command_that_is_being_ended_anyway_is_killed_within_the_grace(script: Script) -> None:
+    stop = Stop()
+    threading.Timer(0.4, lambda: stop.request(grace=0)).start()
+    began = time.monotonic()
+    command = script("trap '' TERM; while :; do sleep 1; done")
+    assert "took longer" in str(run(command, timeout=timedelta(seconds=0.1), stop=stop).error)
+    assert time.monotonic() - began < hook.KILL_AFTER - 1
+
+
 def test_signals_that_we_block_or_ignore_reach_the_command() -> None:
     watched = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)

@@ -280,6 +280,18 @@ def test_a_backup_that_cannot_be_made_is_an_error_that_names_it(path: Path, fold
         back_up(path, folder, date(2026, 3, 2))
 
 
+def test_fault_33_backups_of_a_clock_that_was_ahead_do_not_pass_for_the_newest(
+    lite: Ledger, path: Path, folder: Path
+) -> None:
+    folder.parent.mkdir()
+    for number in range(KEEP):
+        back_up(path, folder, DAY.replace(year=DAY.year + 10) + number * ONE_DAY)
+    lite.write(waivers.add, WAIVER)
+    newest = back_up(path, folder, DAY)
+    assert newest is not None
+    assert backups(folder) == [newest]
+
+
 def test_fault_21_a_full_disk_while_a_backup_is_put_back_is_an_error_that_names_it(
     path: Path, folder: Path
 ) -> None:

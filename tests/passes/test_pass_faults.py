@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from pass_world import Here, ago, backfill, covered, stand_in, sync
+from pass_world import NEWEST, Here, ago, backfill, covered, stand_in, sync
 
 from reportsync.ledger import queries
 from reportsync.model import Outcome, Report
@@ -207,6 +207,18 @@ def test_fault_19_a_changed_report_is_a_version_of_which_one_is_told(here: Here)
     assert (summary.stored, summary.versions, summary.unchanged, summary.exit) == (1, 1, 2, 0)
     assert [(one.archive.version, one.held) for one in versions] == [(1, True), (2, True)]
     assert len({one.number for one in versions}) == 2, "each is an arrival of its own"
+
+
+def test_fault_22_what_stands_where_one_apps_sums_belong_is_no_matter_for_the_others(
+    here: Here,
+) -> None:
+    apps = (stand_in("one", 2), stand_in("two", 2))
+    (here.archive / "one" / f"{NEWEST.year}" / "SHA256SUMS").mkdir(parents=True)
+    with Sandbox(apps, clock=here.clock) as sandbox, here.world(sandbox, *apps) as world:
+        summary, _ = sync(world)
+        assert (summary.stored, summary.missing, summary.exit) == (4, 0, 5)
+        assert len(world.store.read_sums("two", NEWEST.year)) == 2
+        assert list(world.store.backups.glob("ledger-*.db"))
 
 
 def test_fault_25_a_version_that_was_kept_and_not_recorded_is_not_kept_twice(here: Here) -> None:
