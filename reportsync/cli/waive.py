@@ -113,6 +113,11 @@ def _range(app: App, first: DayWord, last: DayWord | None, now: datetime) -> tup
             f"{start} lies before the first day of {app.name} ({app.since}) and is not expected anyway",
             hint=f"begin with {app.since}, or set 'since' in the config",
         )
+    if app.until is not None and start > app.until:
+        raise UsageProblem(
+            f"{start} lies after the last day of {app.name} ({app.until}) and is not expected anyway",
+            hint=f"end with {app.until}, or set 'until' in the config",
+        )
     return start, end
 
 

@@ -95,6 +95,7 @@ def test_a_waived_day_that_a_person_forces_is_stored(gaps: Place) -> None:
         (["one", "-3d", "--reason", "  "], "reason is empty"),
         (["two", "-3d", "--reason", "a"], "no app is called two"),
         (["one", "2020-01-01", "--reason", "a"], "lies before the first day"),
+        (["one", "yesterday", "--reason", "a"], "lies after the last day"),
         (["one", "-3d", "-5d", "--reason", "a"], "runs backwards"),
         (["one", "2150-01-01", "--reason", "a"], "in the future"),
     ],
