@@ -257,14 +257,15 @@ def last_arrival(connection: sa.Connection) -> datetime | None:
 def recent_archives(connection: sa.Connection, report: Report, count: int) -> list[Archive]:
     """Return up to `count` held archives of the days just before and after `report`, nearest first."""
     asked = {**naming(report), "count": count}
-    found = [
-        _held(row).archive for query in _NEIGHBOURS for row in connection.execute(query, asked)
-    ]
+    found = [_archive(row) for query in _NEIGHBOURS for row in connection.execute(query, asked)]
     return sorted(found, key=lambda archive: abs(archive.report.day - report.day))[:count]
 
 
 _OF_APP = (
-    sa.select(archives)
+    # Not the instants, which take longer to read than all the rest.
+    sa.select(
+        *(archives.c[name] for name in ("app", "day", "version", "size", "sha256", "members"))
+    )
     .where(archives.c.app == sa.bindparam("of_app"), archives.c.held.is_(True))
     .limit(sa.bindparam("count", type_=sa.Integer))
 )
@@ -310,8 +311,11 @@ def lost_reports(connection: sa.Connection, names: Iterable[str]) -> list[Report
 
 def _held(row: sa.Row[tuple[object, ...]]) -> HeldArchive:
     flags = tuple(row.flags.split("\n")) if row.flags else ()
-    archive = Archive(Report(row.app, row.day), row.version, row.size, row.sha256, row.members)
-    return HeldArchive(row.id, archive, row.held, row.stored, row.verified, flags)
+    return HeldArchive(row.id, _archive(row), row.held, row.stored, row.verified, flags)
+
+
+def _archive(row: sa.Row[tuple[object, ...]]) -> Archive:
+    return Archive(Report(row.app, row.day), row.version, row.size, row.sha256, row.members)
 
 
 def year_sums(connection: sa.Connection, app: str, year: int) -> list[HeldArchive]:
