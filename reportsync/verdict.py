@@ -11,7 +11,6 @@ MISSING = 3
 DAMAGED = 4
 STORAGE = 5
 KEY_REFUSED = 77
-CONFIG = 78
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Findings:
 
 
 def exit_code(found: Findings) -> int:
-    """Return the exit code for `found`: storage before a refused key before damage before missing days."""
+    """Return the exit code for `found`: storage, then a bug of ours, a refused key, damage, missing days."""
     if found.storage:
         return STORAGE
     if found.bug:
