@@ -172,6 +172,7 @@ class Daemon:
             summary = self._told_pass()
         except Exception as error:
             self._announcer.failed(error)
+            self._metrics.pass_ended(self._world.clock(), ok=False)
             self._vitals.end(error)
             return
         self._metrics.pass_ended(self._world.clock(), ok=summary.trouble is None)
