@@ -23,6 +23,14 @@ from reportsync.redact import clean
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_NOTICES_A_DEAD_SERVER = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
+"""By default libpq waits for hours for a host that is gone; the URL may say otherwise."""
+
 _READING = {"reportsync_reading": True}
 
 
@@ -179,9 +187,12 @@ def _engine(url: str, path: Path | None, *, reading: bool, lock_wait: float) -> 
 
 
 def _postgres_engine(url: str, lock_wait: float) -> sa.Engine:
+    limits = {"connect_timeout": max(round(lock_wait), 1), **_NOTICES_A_DEAD_SERVER}
+    asked = sa.make_url(url).query
     engine = sa.create_engine(
         url, hide_parameters=True, pool_pre_ping=True, pool_timeout=lock_wait,
         isolation_level="READ COMMITTED",
+        connect_args={name: value for name, value in limits.items() if name not in asked},
     )  # fmt: skip
 
     @event.listens_for(engine, "begin")

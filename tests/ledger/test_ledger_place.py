@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import sqlite3
 import stat
 import threading
@@ -329,3 +330,13 @@ def test_a_server_that_cannot_be_used_is_an_error_without_the_password(postgres_
             open_it(wrong.render_as_string(hide_password=False))
         assert "a-password" not in f"{caught.value.message} {caught.value.hint}"
         assert caught.value.__cause__ is None
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("postgres_server")  # for its driver
+def test_a_database_server_that_never_answers_holds_nobody_up_for_ever() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/ledger"
+        for open_ledger in (open_reading, open_writing):
+            with pytest.raises(LedgerError, match="the ledger's database cannot be used"):
+                open_ledger(url, lock_wait=1)
