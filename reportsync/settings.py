@@ -185,11 +185,11 @@ class Schedule(Settings):
         default=timedelta(hours=2),
         description="wait after report_time; 90s, 30m, 2h, 1d, 1h30m or 0s",
     )
-    retry_every: Positive = Field(
+    retry_every: Duration = Field(
         default=timedelta(minutes=30),
         description="first pause while a due report is not there yet; grows",
     )
-    retry_at_most: Positive = Field(
+    retry_at_most: Duration = Field(
         default=timedelta(days=1), validate_default=True, description="the longest pause"
     )
     alert_after: Duration = Field(

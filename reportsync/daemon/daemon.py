@@ -241,7 +241,7 @@ class Daemon:
             self._page.stop()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        ended = self._vitals.await_idle(grace)
+        ended = self._vitals.await_idle(max(limit - time.monotonic(), 0.0))
         self._announcer.end(self._world.ledger, min(LAST_WORDS_SECONDS, limit - time.monotonic()))
         return (self._hooks is None or self._hooks.join(limit - time.monotonic())) and ended
 

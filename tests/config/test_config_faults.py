@@ -154,7 +154,6 @@ def test_fault_35_a_broken_file_is_told_with_the_key_that_it_breaks_in(problems:
         ("name: ../x", "name: must be 1 to 64 letters"),
         ("buffer: -1h", "buffer: is not a duration"),
         ("buffer: 999999d", "buffer: is longer than 3660d"),
-        ("retry_every: 0s", "retry_every: must be longer than 0s"),
         ("base_url: http://api-01.moengage.com", "base_url: must begin with https://"),
         ("base_url: https://api/?x=1", "base_url: must be without user, query and fragment"),
         ("base_url: https://me@api", "base_url: must be without user, query and fragment"),

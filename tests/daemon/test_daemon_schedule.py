@@ -56,7 +56,7 @@ def test_row_23_the_next_attempt_is_kept_to_the_second_and_across_a_restart(
     first.end()
     again = start(app=app)
     stored: datetime = wait_until(lambda: stored_at(again, since(1)))
-    assert timedelta(seconds=3) <= stored - asked <= timedelta(seconds=6)
+    assert timedelta(seconds=3) <= stored - asked <= timedelta(seconds=12)
     assert sandbox.asked("DAEMONAPP", since(1)) == 2
 
 
@@ -64,7 +64,7 @@ def test_row_23_the_next_attempt_is_kept_to_the_second_and_across_a_restart(
 def test_fault_27_a_daemon_that_was_stopped_over_the_due_instant_catches_up_at_once(
     start: Callable[..., Running],
 ) -> None:
-    schedule, at = due_in(3)
+    schedule, at = due_in(8)
     running = start(app=schedule)
     running.await_event("pass")
     running.send(signal.SIGSTOP)

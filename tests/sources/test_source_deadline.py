@@ -103,8 +103,9 @@ def test_fault_05_the_deadline_holds_on_a_kept_connection_too(
 
 
 def test_fault_05_a_hanging_connect_ends_at_the_deadline(client: MakeClient) -> None:
+    asking = client(connect_timeout=timedelta(seconds=20), deadline=SOON)
     with full_listener() as url, pytest.raises(TransientFault, match="deadline"):
-        client(deadline=SOON).fetch(app_at(url))
+        asking.fetch(app_at(url))
 
 
 def test_a_stop_cuts_a_hanging_connect(client: MakeClient) -> None:
