@@ -252,7 +252,7 @@ def test_a_reload_takes_another_hook(
     run.process.send_signal(signal.SIGHUP)
     wait_until(lambda: run.events("config reloaded"))
     place.json("arrivals", "replay", "2")
-    wait_until(lambda: log.read_text().split() == ["2"])
+    assert wait_until(log.read_text).split() == ["2"]
 
 
 @pytest.mark.slow

@@ -75,7 +75,9 @@ def test_canary_a_secret_that_the_server_echoes_is_masked(place: Place) -> None:
     echo = f"https://elsewhere.example/{CANARY}?Signature={signatures()[0]}"
     with Sandbox([app], faults=[Fault("redirect", to=echo)]) as sandbox:
         place.write(block(app, sandbox.url))
-        everywhere(place, place.run("-vv", "sync"))
+        done = place.run("-vv", "sync")
+        everywhere(place, done)
+    assert "elsewhere.example" in done.err
 
 
 @pytest.mark.slow

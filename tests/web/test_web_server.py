@@ -234,7 +234,9 @@ def test_stopping_a_page_that_never_got_its_port_is_quick(tmp_path: Path) -> Non
 
 def test_a_page_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     config = config_of(tmp_path, [History("shop", date(2026, 7, 1))])
-    StatusServer(("127.0.0.1", 0), config, Metrics(), alive, Clock()).stop()
+    server = StatusServer(("127.0.0.1", 0), config, Metrics(), alive, Clock())
+    server.stop()
+    assert server.port is None
 
 
 def test_the_page_can_listen_again_at_once_where_it_just_did(alone: Served) -> None:
