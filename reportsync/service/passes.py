@@ -195,7 +195,9 @@ class _Pass:
         if not self._planned:
             return
         self._world.store.require_space(None)
-        workers = min(self._order.workers, max(self._planned, 1 + self._order.reserved))
+        # Days that become due meanwhile need hands too, however little there was at the beginning.
+        needed = self._order.workers if self._order.refill else self._planned
+        workers = min(self._order.workers, needed)
         threads = [
             threading.Thread(target=self._worker, name=f"collect-{number}", daemon=True)
             for number in range(workers)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import timedelta
 
 import pytest
-from pass_world import NEWEST, Here, ago, backfill, covered, stand_in, sync
+from pass_world import NEWEST, Heard, Here, ago, app_of, backfill, covered, stand_in, sync
 
 from reportsync.ledger import queries
 from reportsync.model import Outcome, Report
+from reportsync.plan import Ask
 from reportsync.sandbox import Fault, Sandbox
+from reportsync.service.passes import Order, run_pass
+from reportsync.service.world import World
 
 APP = stand_in("one", 6)
 
@@ -300,3 +304,36 @@ def test_fault_22_an_archive_that_was_unmounted_is_told_though_nothing_is_due(he
     assert (summary.exit, summary.asked, again.exit) == (5, 0, 0)
     assert summary.trouble is not None
     assert "mount" in f"{summary.trouble.message} {summary.trouble.hint}"
+
+
+@pytest.mark.slow
+def test_row_14_a_day_that_becomes_due_in_mid_pass_does_not_wait_for_a_hanging_one(
+    here: Here,
+) -> None:
+    slow, other = stand_in("one", 1), stand_in("two", 3)
+    here.settings |= {"deadline": "4s", "read_timeout": "4s"}
+    faults = [Fault("hang", app="one")]
+    with (
+        Sandbox([slow, other], faults=faults, clock=here.clock) as sandbox,
+        here.world(sandbox, slow, other) as world,
+    ):
+        sync_of(world, "two")
+        order = Order(
+            "run", world.config.apps, Ask(), 4, wait_for_busy=False, reserved=1, refill=True
+        )
+        heard, began = Heard(), time.monotonic()
+        work = threading.Thread(target=run_pass, args=(world, order, heard))
+        work.start()
+        while not sandbox.asked("IDONE", ago(0)):
+            time.sleep(0.01)
+        here.clock.forward(days=1)
+        while not (here.archive / "two" / "2026" / "20261123.zip").exists():
+            assert time.monotonic() - began < 3.5, "it waited for the other app"
+            time.sleep(0.01)
+        work.join()
+    assert heard.outcomes["two", ago(-1)] is Outcome.STORED
+
+
+def sync_of(world: World, name: str) -> None:
+    """Fetch what is due of one app."""
+    assert run_pass(world, Order("sync", (app_of(world, name),), Ask(), 4)).exit == 0
