@@ -81,11 +81,11 @@ def test_fault_26_a_daemon_in_mid_download_ends_within_its_grace(
     start: Callable[..., Running], sandbox: Sandbox, kind: str
 ) -> None:
     sandbox.faults.add(Fault(kind))
-    running = start(daemon="interval: 1h, grace: 8s")
+    running = start()
     wait_until(lambda: sandbox.journal.most_at_once() >= 1)
     ended, seconds = running.end()
     assert ended == 143
-    assert seconds < 8
+    assert seconds < GRACE
     assert claims(running.folder) == 0
     assert scratch_files(running.folder) == []
 
