@@ -56,6 +56,30 @@ def lack(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Return the function that keeps a line, or a table, for the figures at the end of the run.
+
+    What `docs/reliability.md` states was printed there.
+    """
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what the longer suites counted, from whichever worker it came."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind)]
+    figures = {
+        str(text): report.nodeid
+        for report in reports
+        for name, text in report.user_properties
+        if name == "figure" and report.when == "call"
+    }
+    if figures:
+        terminalreporter.section("figures")
+    for text, test in sorted(figures.items(), key=lambda item: item[1]):
+        terminalreporter.write_line(f"{test}\n  " + text.replace("\n", "\n  "))
+
+
 def find_tool(name: str) -> str | None:
     """Return where the program `name` is: beside this Python, on PATH, or where Debian hides it."""
     hidden = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

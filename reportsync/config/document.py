@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 DEEPEST = 8  # the contract needs four: the file, apps, an app, its keys
+TOO_DEEP = f"is nested more than {DEEPEST} levels deep"
 LARGEST = 16 * 2**20  # bytes; some hundred thousand apps
 
 Step = str | int
@@ -81,6 +82,7 @@ _UNPRINTABLE = re.compile(
 )
 # Words of the parser (without content of the file) and what they come from in a config.
 _SYNTAX = {
+    "nesting depth": TOO_DEEP,  # libyaml's own limit, a thousand levels
     "mapping values": "a ': ' inside a text without quotes; put the text in quotes",
     "could not find expected ':'": "there is no ': ' behind a key",
     "unexpected end of stream": "a quote or bracket that is never closed",
@@ -106,7 +108,7 @@ def parse(text: str, loader: Any = _LOADER) -> tuple[Node | None, list[Finding]]
     try:
         return reader.document(), reader.findings
     except _TooDeep as deep:
-        reader.find(deep.event, f"is nested more than {DEEPEST} levels deep")
+        reader.find(deep.event, TOO_DEEP)
     except yaml.MarkedYAMLError as error:
         reader.findings.append(_syntax(error, text, tuple(reader.place)))
     return None, reader.findings

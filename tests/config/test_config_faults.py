@@ -93,7 +93,9 @@ def test_fault_34_absent_time_zone_data_is_told_with_its_line(write: Write, tmp_
         ("? \n: 1\n", 1, 2, "a key must be a word; if this is a text with { or ?, put it"),
         ("a: x\x07y\n", 1, 5, "a control character; no text may hold one"),
         ("a: 1\nb: \ufeffy\n", 2, 4, "a control character; no text may hold one"),
-        ("a: " + "[" * 100_000, 1, 12, "is nested more than 8 levels deep"),
+        # libyaml looks ahead, and newer ones give up there: where, depends on the version.
+        ("a: " + "[" * 100_000, 1, None, "is nested more than 8 levels deep"),
+        ("a: " + "[" * 600, 1, 12, "is nested more than 8 levels deep"),
         ("a: " + "{b: " * 100_000, 1, 36, "is nested more than 8 levels deep"),
         ("%YAML 3.0\n---\na: 1\n", 1, 1, "is not valid YAML from here on"),
     ],
