@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code says; after a signal it is 128 and the signal's number."""
+
+    OK = 0  # everything asked for is stored or waived
+    BUG = 1
+    USAGE = 2
+    MISSING = 3  # some due report is missing for a reason that may pass
+    DAMAGED = 4  # damaged or lost archives
+    STORAGE = 5  # disk or ledger unusable
+    KEY_REFUSED = 77
+    CONFIG = 78
+    TERMINATED = 143
 
 
 class Trouble(StrEnum):
@@ -25,7 +39,7 @@ class ReportsyncError(Exception):
     ever holds a secret or a signature.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = ExitCode.BUG
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -36,7 +50,7 @@ class ReportsyncError(Exception):
 class UsageProblem(ReportsyncError):
     """The command line asks for something that does not exist or makes no sense."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ class Problem:
 class ConfigError(ReportsyncError):
     """The configuration cannot be used; `problems` lists all that is wrong with it at once."""
 
-    exit_code = 78
+    exit_code = ExitCode.CONFIG
 
     def __init__(
         self,
@@ -74,7 +88,7 @@ class StorageError(ReportsyncError):
     it out.
     """
 
-    exit_code = 5
+    exit_code = ExitCode.STORAGE
 
     def __init__(
         self, message: str, *, hint: str | None = None, last_resort: str | None = None
@@ -90,7 +104,7 @@ class LedgerError(StorageError):
 class Stopped(ReportsyncError):
     """Work was broken off because the process was asked to stop; nothing is lost by it."""
 
-    exit_code = 143
+    exit_code = ExitCode.TERMINATED
 
 
 class AttemptFailed(ReportsyncError):
@@ -132,7 +146,7 @@ class KeyRefused(AttemptFailed):
     """The server refuses the key: every request of this app would end so until a person acts."""
 
     trouble = Trouble.PERSON
-    exit_code = 77
+    exit_code = ExitCode.KEY_REFUSED
 
 
 class AppRefused(AttemptFailed):
@@ -151,4 +165,4 @@ class TooLarge(AttemptFailed):
     """This one archive is larger than `http.max_size`; nothing of it was kept."""
 
     trouble = Trouble.STORAGE
-    exit_code = 5
+    exit_code = ExitCode.STORAGE

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OK = 0
-BUG = 1
-USAGE = 2
-MISSING = 3
-DAMAGED = 4
-STORAGE = 5
-KEY_REFUSED = 77
+from reportsync.errors import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +18,14 @@ class Findings:
     bug: bool = False
 
 
-def exit_code(found: Findings) -> int:
+def exit_code(found: Findings) -> ExitCode:
     """Return the exit code for `found`: storage, then a bug of ours, a refused key, damage, missing days."""
     if found.storage:
-        return STORAGE
+        return ExitCode.STORAGE
     if found.bug:
-        return BUG
+        return ExitCode.BUG
     if found.rejected:
-        return KEY_REFUSED
+        return ExitCode.KEY_REFUSED
     if found.damaged:
-        return DAMAGED
-    return MISSING if found.missing else OK
+        return ExitCode.DAMAGED
+    return ExitCode.MISSING if found.missing else ExitCode.OK

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from reportsync import __version__, verdict
+from reportsync import __version__
 from reportsync.cli.output import require_written, say
-from reportsync.errors import ConfigError, ReportsyncError, StorageError
+from reportsync.errors import ConfigError, ExitCode, ReportsyncError, StorageError
 from reportsync.redact import clean, mask
 
 
@@ -33,15 +33,15 @@ def guarded(run: Callable[[], Any]) -> int:
     try:
         code = run()
         require_written()
-        return code if isinstance(code, int) else verdict.OK
+        return code if isinstance(code, int) else ExitCode.OK
     except click.exceptions.Exit as error:
         return int(error.exit_code)
     except click.UsageError as error:
         _usage(error)
-        return verdict.USAGE
+        return ExitCode.USAGE
     except click.ClickException as error:
         say(f"reportsync: {clean(error.format_message(), 2000)}")
-        return verdict.USAGE
+        return ExitCode.USAGE
     except (KeyboardInterrupt, click.Abort):
         return 128 + signal.SIGINT
     except Terminated:
@@ -51,7 +51,7 @@ def guarded(run: Callable[[], Any]) -> int:
         return error.exit_code
     except Exception as error:
         _bug(error)
-        return verdict.BUG
+        return ExitCode.BUG
 
 
 def show(error: ReportsyncError) -> None:

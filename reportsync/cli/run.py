@@ -10,7 +10,7 @@ from reportsync.address import parse_listen
 from reportsync.cli.context import Context
 from reportsync.cli.options import JSON
 from reportsync.cli.output import put, put_json, say
-from reportsync.errors import UsageProblem
+from reportsync.errors import ExitCode, UsageProblem
 from reportsync.model import system_clock
 from reportsync.settings import Config
 
@@ -61,7 +61,6 @@ def health(context: Context, as_json: bool) -> int:
     from reportsync.daemon import KIND
     from reportsync.service.health import health as judge
     from reportsync.service.world import look
-    from reportsync.verdict import MISSING
 
     config = context.load().config
     with look(config) as ledger:
@@ -72,4 +71,4 @@ def health(context: Context, as_json: bool) -> int:
         put(f"healthy: {found.text}")
     else:
         say(f"not healthy: {found.text}")
-    return 0 if found.healthy else MISSING
+    return ExitCode.OK if found.healthy else ExitCode.MISSING

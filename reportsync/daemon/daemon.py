@@ -19,7 +19,7 @@ from reportsync.collect import Collected
 from reportsync.daemon.diary import Logger, log_hook, log_notice, log_pass, log_report
 from reportsync.daemon.vitals import LOOK_SECONDS, Vitals
 from reportsync.daemon.wake import next_wake
-from reportsync.errors import LedgerError, ReportsyncError
+from reportsync.errors import ExitCode, LedgerError, ReportsyncError
 from reportsync.model import Outcome, instant_text
 from reportsync.plan import Ask
 from reportsync.service import hooks
@@ -28,7 +28,6 @@ from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.seen import Watch
 from reportsync.service.world import World
 from reportsync.settings import Config
-from reportsync.verdict import BUG
 from reportsync.web import StatusServer
 
 KIND = "run"
@@ -105,7 +104,7 @@ class Daemon:
             # The scheduler's thread would be waited for at the interpreter's exit; every step of a pass
             # may be cut off without harm.
             self._logger.error("pass or hook did not end within the grace period; leaving them")
-            os._exit(BUG if isinstance(ended, Again) else ended)
+            os._exit(ExitCode.BUG if isinstance(ended, Again) else ended)
         if not isinstance(ended, Again):
             self._logger.info("stopped", exit=ended)
         return ended
@@ -140,7 +139,7 @@ class Daemon:
             wrong = self._vitals.what_is_wrong()
             if wrong is not None:
                 self._logger.error("giving up, for the supervisor to start anew", reason=wrong)
-                return BUG
+                return ExitCode.BUG
             # Only here, after all was found well: a supervisor's watchdog sees what this one sees.
             systemd.notify("WATCHDOG=1")
             if time.monotonic() >= self._reopen_at:

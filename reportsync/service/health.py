@@ -9,7 +9,7 @@ from reportsync.ledger import Ledger, queries
 from reportsync.model import instant_text
 from reportsync.settings import Daemon
 
-_SLACK = timedelta(minutes=2)
+SLACK = timedelta(minutes=2)
 """What a pass may take to begin, commit and write its files on a slow machine."""
 
 
@@ -30,6 +30,6 @@ def health(ledger: Ledger, kind: str, daemon: Daemon, now: datetime) -> Health:
     if found is None:
         return Health(False, "the daemon has made no pass yet")
     beat, running = found
-    allowed = _SLACK if running else daemon.interval + _SLACK
+    allowed = SLACK if running else daemon.interval + SLACK
     doing = "pass under way, last sign of life" if running else "last pass ended"
     return Health(now - beat <= allowed, f"{doing} {instant_text(beat)}")

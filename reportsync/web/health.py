@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reportsync.model import instant_text
+from reportsync.service.health import SLACK
 from reportsync.web.standing import Standing, stalled
-
-_SLACK = timedelta(minutes=2)
-"""What a pass may take to begin, commit and write its files on a slow machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def _late(live: Liveness, now: datetime) -> str | None:
             return None
         return f"a pass has been silent since {instant_text(live.progress)}"
     since = live.last_pass or live.started
-    if now - since <= 2 * live.interval + _SLACK:
+    if now - since <= 2 * live.interval + SLACK:
         return None
     return f"no pass has ended since {instant_text(since)}"
 

@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from arrival_cases import NOW, Instants, Place, config_of
+from ledger_fixtures import ledger, lite, path, url
 
-from reportsync.ledger import Ledger, open_writing
+from reportsync.ledger import Ledger
 from reportsync.service.hooks import Outbox
 from reportsync.stop import Stop
 
+__all__ = ["ledger", "lite", "path", "url"]
+
 Script = Callable[[str], str]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.tool())])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a ledger that does not exist yet, in each kind of database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ledger.db"
-    found = str(request.getfixturevalue("postgres_url"))
-    return found.replace("postgresql:", "postgresql+psycopg:", 1)
-
-
-@pytest.fixture
-def ledger(url: str) -> Iterator[Ledger]:
-    """Yield an open ledger with nothing in it."""
-    with open_writing(url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def lite(tmp_path: Path) -> Iterator[Ledger]:
-    """Yield an open SQLite ledger with nothing in it."""
-    with open_writing(f"sqlite:///{tmp_path}/ledger.db") as opened:
-        yield opened
 
 
 @pytest.fixture
