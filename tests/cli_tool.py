@@ -17,7 +17,7 @@ from typing import Any
 
 from reportsync.sandbox import Sandbox, SandboxApp
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 50  # seconds for one command on a busy machine
 HTTP = "http: {rate: 0, attempts: 1, backoff: 0s, deadline: 20s, workers: 4}\n"
 
