@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from zygote import Zygote, environment
+
 from reportsync.sandbox import Sandbox, SandboxApp
 
-ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 50  # seconds for one command on a busy machine
 HTTP = "http: {rate: 0, attempts: 1, backoff: 0s, deadline: 20s, workers: 4}\n"
 
@@ -87,30 +86,6 @@ class Done:
         found = {(event["app"], event["day"]): event["outcome"] for event in told}
         assert len(found) == len(told), "a report was told of twice"
         return found
-
-
-class Zygote(AbstractContextManager["Zygote"]):
-    """Runs commands by forking a process that has everything imported."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("cli_zygote.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        )
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(10)
-
-    def run(self, **order: Any) -> int:
-        assert self._process.stdin and self._process.stdout
-        print(json.dumps(order), file=self._process.stdin, flush=True)
-        return int(self._process.stdout.readline())
 
 
 class Place:
@@ -191,12 +166,6 @@ class Place:
 def command_line() -> list[str]:
     """Return the words that start reportsync."""
     return [sys.executable, "-m", "reportsync"]
-
-
-def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return a plain environment: nothing of the tests' own may steer a command."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", **(more or {})}
 
 
 def finish(process: subprocess.Popen[str]) -> Done:
