@@ -52,7 +52,8 @@ class Ledger:
         self._engine = engine
         self.path = path
         self._lock_wait = lock_wait
-        self._identity = place.identity(path) if path else None
+        self._identity = place.in_use.add(path) if path else None
+        self._closed = False
         self._group = GroupCommit(self._begin, make_durable)
 
     def __enter__(self) -> Self:
@@ -69,6 +70,9 @@ class Ledger:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+        if self._identity is not None and not self._closed:
+            self._closed = True
+            place.in_use.remove(self._identity)
 
     def write(
         self,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,15 +67,51 @@ def refuse_network(path: Path, mounts: str | None = None) -> None:
         )
 
 
+class _InUse:
+    """The ledgers that this process has open, whose files nothing but SQLite may open besides.
+
+    POSIX drops every lock that a process has on a file as soon as it closes any descriptor of it: a look
+    at the header would let another process write into the middle of our commit (sqlite.org, How To Corrupt
+    An SQLite Database File, 2.2).
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._times: Counter[tuple[int, int]] = Counter()
+
+    def add(self, path: Path) -> tuple[int, int] | None:
+        with self.lock:
+            found = identity(path)
+            if found is not None:
+                self._times[found] += 1
+            return found
+
+    def remove(self, found: tuple[int, int]) -> None:
+        with self.lock:
+            self._times[found] -= 1
+
+    def __contains__(self, found: tuple[int, int]) -> bool:
+        return self._times[found] > 0
+
+
+in_use = _InUse()
+
+
 def looks_like_sqlite(path: Path) -> bool | None:
     """Say whether the file at `path` is an SQLite database; None if there is none or it is empty."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(len(_HEADER))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise cannot_open(path, error) from None
+    with in_use.lock:
+        try:
+            status = path.stat()
+            if not status.st_size:
+                return None
+            if (status.st_dev, status.st_ino) in in_use:
+                return True
+            with path.open("rb") as file:
+                header = file.read(len(_HEADER))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise cannot_open(path, error) from None
     return None if not header else header == _HEADER
 
 

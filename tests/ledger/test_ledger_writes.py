@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -280,6 +282,39 @@ def refusal(future: Future[Any], seconds: float) -> bool:
         return False
     assert isinstance(error, LedgerError), error
     return True
+
+
+TRY_TO_WRITE = """
+import sqlite3, sys
+ledger = sqlite3.connect(sys.argv[1], timeout=0.2, isolation_level=None)
+try:
+    ledger.execute("BEGIN IMMEDIATE")
+    print("began")
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+
+
+def test_fault_28_a_look_at_the_ledger_by_the_writer_itself_lets_nobody_write_meanwhile(
+    lite: Ledger, path: Path
+) -> None:
+    def another_writes(connection: sa.Connection) -> str:
+        put(connection, "half", "done")
+        with open_reading(f"sqlite:///{path}") as look:
+            assert look.path == path
+        command = [sys.executable, "-S", "-c", TRY_TO_WRITE, str(path)]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+    assert lite.write(another_writes) == "database is locked"
+    assert lite.read(get, "half") == "done"
+
+
+def test_a_ledger_that_was_closed_is_looked_at_again(path: Path) -> None:
+    with open_writing(f"sqlite:///{path}"):
+        pass
+    path.write_bytes(b"not a database")
+    with pytest.raises(LedgerError, match="not an SQLite database"):
+        open_reading(f"sqlite:///{path}")
 
 
 def test_a_read_sees_one_view_whatever_is_committed_meanwhile(ledger: Ledger, url: str) -> None:
