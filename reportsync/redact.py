@@ -10,10 +10,14 @@ MASK = "***"
 SHORTEST = 4  # characters; to mask shorter secrets would riddle every text
 
 # What follows the word must hold a digit, as every real signature does: "signature mismatch" is a reason.
-_SIGNATURE = re.compile(r"(?i)(signature(?:%3d|\W){0,6})(?=[a-z%+/=_-]*[0-9])[0-9a-z%+/=_-]{8,}")
+# The look-ahead is bounded, and a user's name needs no scheme before it: else hostile text of a few KiB
+# (the word again and again, or `a.a.a.`) took seconds.
+_SIGNATURE = re.compile(
+    r"(?i)(signature(?:%3d|\W){0,6})(?=[a-z%+/=_-]{0,200}[0-9])[0-9a-z%+/=_-]{8,}"
+)
 # As long and of the letters of a signature, whatever stands before it.
 _DIGEST = re.compile(r"(?i)(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@")
+_USERINFO = re.compile(r"(://)[^/\s@]+@")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _MARGIN = 4096  # longer than any secret, so that none is cut before it is masked
 

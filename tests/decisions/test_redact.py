@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,17 @@ def test_a_secret_across_the_place_of_the_cut_leaves_no_beginning() -> None:
     remember_secret("S" * 64)
     text = "\x00" * (20 * 300 - 10) + "S" * 64
     assert "S" not in clean(text, 300)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["signature", "signature=a", "signature%3d", "a.", "a-", "a://", "a://b", "://", "e\u0301", "a@"],
+)
+def test_fault_43_no_text_of_64_kib_takes_long_to_clean(word: str) -> None:
+    began = time.process_time()
+    clean(word * (65536 // len(word)), 2000)
+    mask(word * (65536 // len(word)))
+    assert time.process_time() - began < 2  # 0.1 s here; where it grew with the square, 5 to 25 s
 
 
 @given(st.text(max_size=2000), st.integers(10, 400))
