@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -16,6 +17,13 @@ from reportsync.errors import StorageError
 
 _broken: dict[int, OSError] = {}
 _excused: list[str] = []
+# What moves a terminal's cursor, hides text or turns it round: control characters but the line feed, marks of
+# direction and other invisible ones, line and paragraph separators. Our own colours pass.
+_TRICKS = re.compile(
+    "(\x1b\\[(?:0|1|[13];3[1-6]|3[1-6])m)|"
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -54,6 +62,7 @@ def put(text: str) -> None:
 
 def put_wrapped(text: str, hang: int = 0) -> None:
     """Write `text` to stdout; on a terminal break it between words, with `hang` blanks before the rest."""
+    text = text.replace("\n", " ")
     width = shutil.get_terminal_size().columns
     if not sys.stdout.isatty() or len(text) <= width:
         put(text)
@@ -66,14 +75,25 @@ def put_wrapped(text: str, hang: int = 0) -> None:
 def put_json(value: Mapping[str, Any]) -> None:
     """Write `value` as one line of JSON to stdout, at once."""
     plain = sys.stdout.encoding.lower() != "utf-8"
-    put(json.dumps(value, ensure_ascii=plain, separators=(", ", ": ")))
+    text = json.dumps(value, ensure_ascii=plain, separators=(", ", ": "))
+    put(_TRICKS.sub(lambda found: _in_json(found[0]), text))
+
+
+def _in_json(trick: str) -> str:
+    return f"\\u{ord(trick):04x}" if trick <= "\uffff" else json.dumps(trick)[1:-1]
+
+
+def harmless(text: str) -> str:
+    """Return `text` without what could trick a terminal, whoever wrote it: a reason may come from a ledger
+    that was tampered with."""
+    return _TRICKS.sub(lambda found: found[1] or " ", text)
 
 
 def _write(stream: TextIO, text: str) -> None:
     if id(stream) in _broken:
         return
     try:
-        stream.write(text + "\n")
+        stream.write(harmless(text) + "\n")
         stream.flush()
     except OSError as error:
         _broken[id(stream)] = error

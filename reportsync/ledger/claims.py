@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 from dataclasses import dataclass
@@ -153,14 +154,28 @@ def is_dead(owner: str) -> bool:
 
     False where that cannot be told: then only the end of the lease decides.
     """
-    fields = owner.split(" ")
-    if len(fields) != 5 or not fields[3].isdigit():
+    named = _named_here(owner)
+    if named is None:
         return False
-    boot, namespace = _machine()
-    if fields[1] != boot or fields[2] != namespace:
-        return False
-    started = _started(int(fields[3]))
-    return started is None or (_UNKNOWN not in (started, fields[4]) and started != fields[4])
+    started = _started(named[0])
+    return started is None or (_UNKNOWN not in (started, named[1]) and started != named[1])
+
+
+def living(process: str) -> int | None:
+    """Return the id of `process` if it surely is one of this very machine and namespace that still runs.
+
+    Never that of the first process, which as a group would stand for all there are.
+    """
+    named = _named_here(process)
+    return named[0] if named and named[0] > 1 and _started(named[0]) == named[1] else None
+
+
+def _named_here(process: str) -> tuple[int, str] | None:
+    """Return id and start time in the name of a process of this machine and namespace, None for others."""
+    fields = process.split(" ")
+    if len(fields) != 5 or not re.fullmatch(r"[0-9]{1,9}", fields[3]):
+        return None
+    return (int(fields[3]), fields[4]) if tuple(fields[1:3]) == _machine() else None
 
 
 def _machine() -> tuple[str, str]:

@@ -20,7 +20,7 @@ from reportsync.ledger.queries import HeldArchive
 from reportsync.model import Clock, Report, instant_text
 from reportsync.settings import Config
 from reportsync.stop import Stop
-from reportsync.store import Store
+from reportsync.store import Obstructed, Store
 
 FIRST_PAUSE = timedelta(minutes=1)
 LEASE_MARGIN = timedelta(seconds=60)
@@ -137,7 +137,10 @@ class Outbox:
 
     def _command(self, delivery: Delivery, row: HeldArchive) -> hook.Ended:
         assert self._hooks.arrival is not None
-        path = self._store.path(row.archive.report, row.archive.version).absolute()
+        try:
+            path = self._store.path(row.archive.report, row.archive.version).absolute()
+        except Obstructed as error:
+            return hook.Ended(error.message)
         event = arrival_event(row, path)
 
         def started(pid: int) -> None:
@@ -166,8 +169,10 @@ def _queue_and_take(
 
 def _end_orphan(process: str) -> None:
     """Kill the group of a hook that outlived the process that had started it: never two for one event."""
-    if not claims.is_dead(process):
-        hook.signal_group(int(process.split(" ")[3]), signal.SIGKILL)
+    # The ledger may have come from another machine or an earlier boot, or been tampered with.
+    leader = claims.living(process)
+    if leader is not None and leader != os.getpgrp():
+        hook.signal_group(leader, signal.SIGKILL)
 
 
 def run_pending(config: Config, ledger: Ledger, stop: Stop, clock: Clock, tell: Tell) -> None:

@@ -97,12 +97,18 @@ class Folders:
 
     def parts(self, path: Path) -> tuple[str, ...]:
         """Return the names that lead from the root to `path`."""
-        return path.relative_to(self.root).parts
+        try:
+            return path.relative_to(self.root).parts
+        except ValueError:
+            raise _outside(path, self.root) from None
 
     def _descend(self, root: int, parts: tuple[str, ...], enter: Callable[[int, Path], int]) -> int:
         folder, path = root, self.root
         for part in parts:
             path /= part
+            if part in ("", "..") or "/" in part:  # the name of an app in a ledger tampered with
+                os.close(folder)
+                raise _outside(path, self.root)
             with held(folder) as parent:
                 folder = enter(parent, path)
         return folder
@@ -146,6 +152,13 @@ def _upwards(path: Path) -> tuple[Path, ...]:
 def _obstructed(path: Path, what: str) -> Obstructed:
     hint = f"look at it and move it away: ls -ld {shlex.quote(str(path))}"
     return Obstructed(f"{path} is {what}", hint=hint)
+
+
+def _outside(path: Path, root: Path) -> Obstructed:
+    return Obstructed(
+        f"{path} is not below the archive {root}",
+        hint="none of ours writes such a row; move the ledger away, then run 'reportsync repair'",
+    )
 
 
 def _marker_gone(root: Path, error: OSError) -> StorageError:

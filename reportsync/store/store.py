@@ -12,13 +12,20 @@ from typing import BinaryIO
 from reportsync.errors import StorageError
 from reportsync.model import Report
 from reportsync.notation import readable_size
+from reportsync.redact import clean
 from reportsync.store import sums, sweep, tree
 from reportsync.store.folders import Folders
 from reportsync.store.marker import locked_marker, open_marked, read_marker
-from reportsync.store.names import BACKUPS, archive_name, day_text, parse_archive_name
+from reportsync.store.names import (
+    BACKUPS,
+    archive_name,
+    day_text,
+    is_app,
+    parse_archive_name,
+)
 from reportsync.store.quarantine import hash_file, set_aside
 from reportsync.store.scratch import Scratch, Way, open_scratch
-from reportsync.store.trouble import held, storage_trouble
+from reportsync.store.trouble import Obstructed, held, storage_trouble
 
 _MIN_INODES = 16  # a few reports with their folders
 LOCK_TIMEOUT = 30.0  # seconds
@@ -81,8 +88,17 @@ class Store:
             )
 
     def path(self, report: Report, version: int = 1) -> Path:
-        """Return the final name of a report's archive; `version` counts from 1."""
-        return self._year(report) / archive_name(report.day, version)
+        """Return the final name of a report's archive; `version` counts from 1.
+
+        Raises Obstructed for what a ledger that was tampered with may say: no name below the root.
+        """
+        name = archive_name(report.day, version)
+        if not is_app(report.app) or parse_archive_name(name) is None:
+            raise Obstructed(
+                f"no archive can be named {clean(f'{report.app}/{name}')}, which a row of the ledger says",
+                hint="none of ours writes such a row; move the ledger away, then run 'reportsync repair'",
+            )
+        return self._year(report) / name
 
     def versions(self, report: Report) -> list[int]:
         """Return the versions of `report` whose final names are taken, in order."""

@@ -79,7 +79,18 @@ def test_a_secret_across_the_place_of_the_cut_leaves_no_beginning() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["signature", "signature=a", "signature%3d", "a.", "a-", "a://", "a://b", "://", "e\u0301", "a@"],
+    [
+        "signature",
+        "signature=a",
+        "signature%3d",
+        "a.",
+        "a-",
+        "a://",
+        "a://b",
+        "://",
+        "e\u0301",
+        "a@",
+    ],
 )
 def test_fault_43_no_text_of_64_kib_takes_long_to_clean(word: str) -> None:
     began = time.process_time()
