@@ -110,9 +110,21 @@ def release(connection: sa.Connection, claim: Claim) -> bool:
     return connection.execute(_RELEASE, _proof(claim)).rowcount == 1
 
 
+def drop_dead(connection: sa.Connection) -> None:
+    """Drop the claims whose owners are dead processes of this machine.
+
+    Nobody would: a report whose file such a process left behind is adopted by a repair, and then not
+    worked on again.
+    """
+    for app, day, owner, token in connection.execute(_ALL):
+        if is_dead(owner):
+            release(connection, Claim(Report(app, day), token))
+
+
 _REPORT = sa.select(
     reports.c.state, reports.c.last_attempt, reports.c.last_outcome, reports.c.reason
 ).where(of_report(reports))
+_ALL = sa.select(claims.c.app, claims.c.day, claims.c.owner, claims.c.token)
 _HELD = sa.select(claims).where(of_report(claims))
 _MINE = sa.and_(of_report(claims), claims.c.token == sa.bindparam("my_token"))
 _RENEW = sa.update(claims).where(_MINE).values(given("lease_end"))

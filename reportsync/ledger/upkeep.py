@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from reportsync.ledger.claims import drop_dead
 from reportsync.ledger.dialect import upsert
 from reportsync.ledger.tables import archives, facts, passes, stale_sums
 
@@ -38,7 +39,8 @@ def number_arrivals_on(connection: sa.Connection, now: datetime) -> None:
 
 
 def begin_pass(connection: sa.Connection, pass_id: str, kind: str, now: datetime) -> None:
-    """Note that a pass has begun."""
+    """Note that a pass has begun, and drop the claims that dead processes left behind."""
+    drop_dead(connection)
     connection.execute(sa.insert(passes).values(id=pass_id, kind=kind, started=now, beat=now))
 
 

@@ -28,7 +28,7 @@ from ledger_cases import (
     taken,
 )
 
-from reportsync.ledger import Ledger, claims, queries, records
+from reportsync.ledger import Ledger, claims, queries, records, upkeep
 from reportsync.ledger.claims import Claim, ClaimLost, Settled, Taken, is_dead, this_process
 from reportsync.ledger.tables import claims as claims_table
 from reportsync.model import Outcome, Report
@@ -118,6 +118,17 @@ def test_row_l_the_claim_of_a_zombie_is_taken_over_at_once(
     holder.kill()
     os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
     assert isinstance(take(ledger), Claim)
+
+
+def test_fault_25_a_pass_drops_the_claims_that_dead_processes_left_and_no_others(
+    ledger: Ledger, holder: subprocess.Popen[str]
+) -> None:
+    ledger.write(upkeep.begin_pass, "one", "sync", NOW)
+    assert ledger.read(queries.claim_end, REPORT) is not None
+    holder.kill()
+    os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+    ledger.write(upkeep.begin_pass, "two", "sync", NOW)
+    assert ledger.read(queries.claim_end, REPORT) is None
 
 
 def test_a_process_that_took_over_a_dead_one_s_number_is_another(ledger: Ledger) -> None:
