@@ -126,14 +126,19 @@ def _memory() -> str | None:
 
 
 def not_whole(
-    archive: Path, found: Found, right: Mapping[str, Collection[str]], spoilt: Collection[str] = ()
+    archive: Path,
+    found: Found,
+    right: Mapping[str, Collection[str]],
+    spoilt: Collection[str] = (),
+    *,
+    damaged: bool = False,
 ) -> Iterator[str]:
     """Check I1 and I2 on a wreck.
 
     `right` has by final name the SHA-256 of each content that may lie there. `spoilt` are the names that a
-    scene itself has damaged or removed, and that nobody has mended yet.
+    scene itself has damaged or removed, and that nobody has mended yet; `damaged`: so is the ledger.
     """
-    if found.rows.damage:
+    if found.rows.damage and not damaged:
         yield f"the ledger is damaged: {found.rows.damage}"
     finals = found.finals()
     for name, sha256 in finals.items():
