@@ -11,6 +11,9 @@ from typing import NamedTuple
 from reportsync.config.document import LARGEST
 from reportsync.errors import ConfigError
 
+HERE = "./config.yaml"
+WRITABLE_BY_ALL = 0o002
+
 
 class Found(NamedTuple):
     """A config file and how it was found."""
@@ -20,10 +23,11 @@ class Found(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a config file holds and who may read it (0 for what is not a plain file)."""
+    """What a config file holds, its mode (0 for what is not a plain file), and whose it is."""
 
     text: str
     mode: int
+    owner: int
 
 
 def find(path: Path | None, environ: Mapping[str, str]) -> Found:
@@ -52,7 +56,7 @@ def read(path: Path) -> Content:
     """Return the text of the config file at `path`; raise `ConfigError` if it cannot be read."""
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+            status = os.fstat(file.fileno())
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise ConfigError(
@@ -66,7 +70,29 @@ def read(path: Path) -> Content:
             hint="give the file with --config FILE",
             path=path,
         )
-    return Content(_decoded(data, path), mode if stat.S_ISREG(mode) else 0)
+    mode = status.st_mode if stat.S_ISREG(status.st_mode) else 0
+    return Content(_decoded(data, path), mode, status.st_uid)
+
+
+def refuse_strangers(found: Found, content: Content) -> None:
+    """Raise `ConfigError` for a config that lies in the current folder and may be somebody else's work.
+
+    A config says which commands are run and which files are read. Whoever stands in /tmp, or in another's
+    folder, has not thereby asked for the config that lies there.
+    """
+    if found.source != HERE:
+        return
+    if content.owner not in (0, os.geteuid()):
+        why = f"belongs to user {content.owner}"
+    elif content.mode & WRITABLE_BY_ALL:
+        why = f"is one that anybody may write (mode {content.mode & 0o777:04o})"
+    else:
+        return
+    raise ConfigError(
+        f"{HERE} in the current folder {why}, and is not taken unasked",
+        hint=f"if it is the one that you mean: reportsync --config {HERE} ...",
+        path=found.path,
+    )
 
 
 def _decoded(data: bytes, path: Path) -> str:
@@ -96,7 +122,7 @@ def _places(environ: Mapping[str, str]) -> tuple[Found, ...]:
         home, shown = str(Path(environ.get("HOME") or Path.home(), ".config")), "~/.config"
         shown = "~/.config/reportsync/config.yaml"
     return (
-        Found(Path("config.yaml"), "./config.yaml"),
+        Found(Path("config.yaml"), HERE),
         Found(Path(home, "reportsync", "config.yaml"), shown),
         Found(Path("/etc/reportsync/config.yaml"), "/etc/reportsync/config.yaml"),
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reportsync.config.build import build, same_reports
 from reportsync.config.document import Finding, Node, parse
-from reportsync.config.find import Found, find, read
+from reportsync.config.find import WRITABLE_BY_ALL, Found, find, read, refuse_strangers
 from reportsync.config.problems import in_order, problem_line
 from reportsync.config.references import Surroundings, resolve
 from reportsync.config.secrets import exposed, remember, unmaskable
@@ -37,6 +37,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
     """
     found = find(path, environ)
     content = read(found.path)
+    refuse_strangers(found, content)
     raw, findings = parse(content.text)
     if raw is None:
         raise _error(found.path, findings, None)
@@ -48,11 +49,17 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
     findings = [*findings, *unresolved, *open_secrets, *wrong]
     if config is None or findings:
         raise _error(found.path, findings, tree, close=bool(open_secrets))
-    return _loaded(config, found, tree)
+    return _loaded(config, found, tree, [*_open_to_all(tree, content.mode)])
 
 
-def _loaded(config: Config, found: Found, tree: Node) -> Loaded:
-    warnings = in_order([*same_reports(config, tree), *unmaskable(tree)], tree)
+def _open_to_all(tree: Node, mode: int) -> Iterator[Finding]:
+    if mode & WRITABLE_BY_ALL:
+        text = "anybody may write this file, and so have commands run as you: chmod o-w"
+        yield Finding((), text, tree.line, tree.column)
+
+
+def _loaded(config: Config, found: Found, tree: Node, more: list[Finding]) -> Loaded:
+    warnings = in_order([*more, *same_reports(config, tree), *unmaskable(tree)], tree)
     lines = tuple(problem_line(warning, str(found.path)) for warning in warnings)
     return Loaded(config, found.path.absolute(), found.source, lines)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,6 +60,7 @@ def check(
     is thrown away; None stays offline.
     """
     yield _folder(config)
+    yield from _open_to_all(config)
     known: dict[str, Known] = {}
     try:
         yield _ledger_place(config)
@@ -90,6 +94,21 @@ def _folder(config: Config) -> Line:
         return Line("archive", denied.message, error=denied)
     state = "is there" if marked else "is there, not yet marked as an archive"
     return Line("archive", f"{root} {state}, is writable and has room")
+
+
+def _open_to_all(config: Config) -> Iterator[Line]:
+    """Yield a line for each folder in which anybody could plant an archive, or a journal for the ledger."""
+    ledger = ledger_file(config)
+    for folder in dict.fromkeys((config.storage.archive, *([ledger.parent] if ledger else []))):
+        mode = 0
+        with contextlib.suppress(OSError):  # not there yet, or told of by the lines about it
+            mode = folder.stat().st_mode
+        if mode & stat.S_IWOTH:
+            error = StorageError(
+                f"anybody may write to {folder}: others could plant files there",
+                hint=f"chmod o-w {shlex.quote(str(folder))}, or choose another folder",
+            )
+            yield Line("rights", error.message, error=error)
 
 
 def _uncreatable(path: Path) -> StorageError | None:

@@ -125,6 +125,19 @@ def test_each_storage_fault_is_told_with_its_remedy(place: Place) -> None:
     assert all("chown" in line["hint"] for line in wrong.values())
 
 
+def test_a_folder_in_which_anybody_could_plant_files_is_told(place: Place) -> None:
+    place.write(block(APP, "http://127.0.0.1:9"))
+    place.archive.mkdir()
+    place.folder.chmod(0o1777)
+    code, wrong = failing(place, "--offline")
+    assert code == 5
+    assert wrong["rights"]["hint"] == f"chmod o-w {place.folder}, or choose another folder"
+    place.folder.chmod(0o700)
+    place.archive.chmod(0o1777)
+    code, wrong = failing(place, "--offline")
+    assert wrong["rights"]["hint"].startswith(f"chmod o-w {place.archive},")
+
+
 def test_folders_that_cannot_be_made_are_told_before_the_first_pass(place: Place) -> None:
     place.write(block(APP, "http://127.0.0.1:9"))
     place.folder.chmod(0o500)

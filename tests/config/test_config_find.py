@@ -50,6 +50,34 @@ def test_the_places_are_tried_in_the_order_of_the_contract(home: Path) -> None:
     assert (loaded.path, loaded.source) == (given, "--config")
 
 
+def test_a_config_that_anybody_may_write_is_not_picked_up_from_the_current_folder(
+    home: Path,
+) -> None:
+    put(Path("config.yaml")).chmod(0o666)
+    environ = {**ENVIRON, "HOME": str(home)}
+    with pytest.raises(ConfigError) as caught:
+        load(None, environ)
+    assert caught.value.message == (
+        "./config.yaml in the current folder is one that anybody may write (mode 0666), "
+        "and is not taken unasked"
+    )
+    assert caught.value.hint == (
+        "if it is the one that you mean: reportsync --config ./config.yaml ..."
+    )
+    (warning,) = load(Path("config.yaml"), environ).warnings
+    assert warning.endswith(
+        "anybody may write this file, and so have commands run as you: chmod o-w"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_a_config_of_another_user_is_not_picked_up_from_the_current_folder(home: Path) -> None:
+    os.chown(put(Path("config.yaml")), 65534, -1)
+    with pytest.raises(ConfigError, match=r"belongs to user 65534, and is not taken unasked"):
+        load(None, {**ENVIRON, "HOME": str(home)})
+    assert load(Path("config.yaml"), ENVIRON).source == "--config"
+
+
 def test_a_relative_xdg_folder_is_ignored(home: Path) -> None:
     users = put(home / ".config" / "reportsync" / "config.yaml")
     put(Path("xdg") / "reportsync" / "config.yaml")
