@@ -8,8 +8,9 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from http.client import LineTooLong
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -24,7 +25,10 @@ from reportsync.web.health import Liveness
 from reportsync.web.site import GUARDS, TEXT, Answer, Asked, Site
 
 CONNECTIONS = 32
-"""More at once are turned away."""
+"""More at once are turned away, unless one of them gives way."""
+
+PATIENCE_SECONDS = 1.0
+"""When there are too many, whoever has been at it for longest, and for longer than this, gives way."""
 
 CONVERSATION_SECONDS = 20.0
 """Request and answer; whoever is slower is cut off."""
@@ -32,6 +36,7 @@ CONVERSATION_SECONDS = 20.0
 _SILENCE_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 _LONGEST_LINE = 16 * 1024
+_LONGEST_HEAD = 64 * 1024  # bytes of all headers; http.client takes 6.5 MB
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -121,6 +126,7 @@ class _Listener(socketserver.ThreadingTCPServer):
         self.logger = logger
         self._changed = threading.Condition()
         self._since: dict[Any, float] = {}
+        self._answering: set[Any] = set()
         super().__init__(address, _Conversation)
 
     @property
@@ -152,13 +158,37 @@ class _Listener(socketserver.ThreadingTCPServer):
             self._changed.wait_for(lambda: not self._since, timeout=1)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Turn a connection away when there are too many."""
-        if len(self._since) < CONNECTIONS:
+        """Turn a connection away when there are too many and none of them gives way."""
+        if len(self._since) < CONNECTIONS or self._make_room():
             return True
         with contextlib.suppress(OSError):  # the client may be gone, which is as good
             request.setblocking(False)
             request.send(b"HTTP/1.1 503 Busy\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n")
         return False
+
+    def _make_room(self) -> bool:
+        """Cut off the conversation that has dragged on for longest; say if one has come to its end so.
+
+        Else whoever holds as many connections as there may be, and says nothing, would shut out all others.
+        """
+        before = time.monotonic() - PATIENCE_SECONDS
+        with self._changed:
+            slow = [one for one, since in self._since.items() if since < before]
+            oldest = next((one for one in slow if one not in self._answering), None)
+            if oldest is None:
+                return False
+            with contextlib.suppress(OSError):  # the client was first
+                oldest.shutdown(socket.SHUT_RDWR)
+            return self._changed.wait_for(lambda: oldest not in self._since, timeout=0.5)
+
+    @contextlib.contextmanager
+    def answering(self, request: Any) -> Iterator[None]:
+        """Have the conversation pass for busy in the body: to cut it off would end no thread."""
+        self._answering.add(request)
+        try:
+            yield
+        finally:
+            self._answering.discard(request)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection a thread, and remember since when it is there."""
@@ -194,6 +224,21 @@ class _Listener(socketserver.ThreadingTCPServer):
                         request.shutdown(socket.SHUT_RDWR)
 
 
+class _Head:
+    """The headers as they come in, up to a limit for all of them together."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._left = _LONGEST_HEAD
+
+    def readline(self, limit: int) -> bytes:
+        line: bytes = self._stream.readline(min(limit, self._left + 1))
+        self._left -= len(line)
+        if self._left < 0:
+            raise LineTooLong("header")
+        return line
+
+
 class _Conversation(BaseHTTPRequestHandler):
     """One request and its answer."""
 
@@ -222,8 +267,19 @@ class _Conversation(BaseHTTPRequestHandler):
         if len(self.raw_requestline) > _LONGEST_LINE:
             self.requestline, self.request_version, self.command = "", "HTTP/1.1", "GET"
             self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
-        elif self.raw_requestline and self.parse_request():
-            self._send(self._answer())
+        elif self.raw_requestline and self._parse():
+            with self.server.answering(self.connection):
+                answer = self._answer()
+            self._send(answer)
+
+    def _parse(self) -> bool:
+        stream: Any = self.rfile
+        head: Any = _Head(stream)
+        self.rfile = head
+        try:
+            return self.parse_request()
+        finally:
+            self.rfile = stream
 
     def _answer(self) -> Answer:
         asked = Asked(

@@ -65,6 +65,7 @@ def test_fault_39_a_foreign_host_is_refused_on_every_path(page: Served) -> None:
         (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"414"),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 101 + b"\r\n", b"431"),
         (b"GET / HTTP/1.1\r\nA: " + b"b" * 70_000 + b"\r\n\r\n", b"431"),
+        (b"GET / HTTP/1.1\r\n" + (b"A: " + b"b" * 3000 + b"\r\n") * 30 + b"\r\n", b"431"),
     ],
 )
 def test_a_request_gets_the_status_that_it_deserves(
@@ -163,6 +164,22 @@ def test_too_many_connections_are_turned_away_and_the_page_recovers(
         assert answer.startswith(b"HTTP/1.1 503 Busy\r\n")
     wait_until(lambda: not alone.server._listener._since)  # type: ignore[union-attr]
     assert alone.ask("/healthz")[0] == 200
+
+
+def test_who_holds_all_connections_and_says_nothing_shuts_nobody_out(
+    alone: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS", 4)
+    monkeypatch.setattr(server, "PATIENCE_SECONDS", 0.1)
+    with contextlib.ExitStack() as held:
+        silent = [held.enter_context(contextlib.closing(connect(alone))) for _ in range(4)]
+        wait_until(lambda: len(alone.server._listener._since) == 4)  # type: ignore[union-attr]
+        time.sleep(0.15)
+        for client in silent:
+            assert alone.ask("/healthz")[0] == 200
+            if client is silent[0]:
+                assert client.recv(1) == b""  # it gave way; the others may stay for now
+        assert len(alone.server._listener._since) <= 4  # type: ignore[union-attr]
 
 
 def test_many_at_once_are_all_answered(page: Served) -> None:
