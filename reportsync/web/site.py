@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from reportsync.address import is_loopback
 from reportsync.announce.metrics import AppFigures, Metrics
 from reportsync.errors import LedgerError
 from reportsync.ledger import queries
@@ -167,6 +168,8 @@ class Site:
         return None if seen is None else [_app_figures(one) for one in seen.standings]
 
     def _unreadable(self, path: str, error: LedgerError) -> Answer:
+        if not is_loopback(self._host):  # where things lie here is nothing for strangers
+            error = LedgerError("the ledger cannot be read", hint="the daemon's log says why")
         if path == "/api/v1/status":
             told = {"version": 1, "error": error.message, "hint": error.hint}
             return Answer(503, JSON, json.dumps(told).encode() + b"\n")

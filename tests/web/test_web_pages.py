@@ -236,6 +236,23 @@ def test_fault_31_an_unreadable_ledger_is_told_and_healed_from(tmp_path: Path) -
         assert served.ask("/")[0] == 200
 
 
+def test_a_page_that_is_open_to_others_does_not_tell_where_things_lie(tmp_path: Path) -> None:
+    histories = [History("shop", date(2026, 7, 1))]
+    config = config_of(tmp_path, histories)
+    fill(config, histories)
+    with serving(config, ("0.0.0.0", 0)) as served:
+        shown = [served.text(one) for one in ("/", "/apps/shop", "/api/v1/status", "/metrics")]
+        (tmp_path / "ledger.db").write_bytes(b"this is no database" * 100)
+        renew(served)
+        for target in ("/", "/apps/shop", "/api/v1/status"):
+            code, _, body = served.ask(target)
+            assert code == 503
+            assert b"the ledger cannot be read" in body
+            shown.append(body.decode())
+    assert not [text for text in shown if str(tmp_path) in text]
+    assert not [text for text in shown if "key-of-the-web-tests" in text]
+
+
 def test_a_ledger_whose_folder_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file")
     config = config_of(tmp_path / "folder", [History("shop", date(2026, 7, 1))])
