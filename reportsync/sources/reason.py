@@ -15,6 +15,7 @@ from reportsync.redact import clean
 _TELLING = ("title", "message", "description", "detail", "reason", "attribute", "type", "code")
 _NESTED = ("error", "errors", "fault", "data")
 _DEPTH = 4
+_BRACKETS = 200  # no error has more; nested that deep they would use up the stack of whatever runs meanwhile
 _TITLE = re.compile(r"<title[^>]{0,200}>(.{0,500}?)</title", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"\s*(<!doctype html|<html|<head|<body|<!--)", re.IGNORECASE)
 _KEY_REFUSED = re.compile(
@@ -64,10 +65,12 @@ def refuses_key(reason: str | None) -> bool:
 
 
 def _from_json(body: bytes) -> str:
-    """Return the telling values of a JSON body, or its text if it is not whole."""
+    """Return the telling values of a JSON body, or its text if it is not whole or beyond all measure."""
+    if body.count(b"[") + body.count(b"{") > _BRACKETS:
+        return body.decode("utf-8", "replace")
     try:
         value = json.loads(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         return body.decode("utf-8", "replace")
     said = list(dict.fromkeys(_telling(value, _DEPTH)))
     return ", ".join(said[:6]) if said else body.decode("utf-8", "replace")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -100,3 +104,35 @@ def test_plain_words_about_the_key_mean_that_it_is_refused(reason: str) -> None:
 )
 def test_other_words_do_not_mean_a_refused_key(reason: str | None) -> None:
     assert not refuses_key(reason)
+
+
+@contextmanager
+def collecting_at_once(look: object) -> Iterator[None]:
+    """Have the garbage collector run, and call `look`, as often as it can."""
+    before = gc.get_threshold()
+    gc.callbacks.append(look)  # type: ignore[arg-type]
+    gc.set_threshold(1)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(look)  # type: ignore[arg-type]
+
+
+def test_json_nested_without_end_leaves_room_for_what_runs_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A finalizer that met the end of the stack in there left its connections open."""
+    failed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", failed.append)
+
+    def look(phase: str, info: object) -> None:
+        def deeper(left: int) -> int:
+            return deeper(left - 1) if left else 0
+
+        deeper(100)
+
+    with collecting_at_once(look):
+        assert read_reason(b'{"error":' * 7_000) is not None
+        assert read_reason(b"[" * 60_000) is not None
+    assert failed == []
