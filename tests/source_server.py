@@ -51,6 +51,10 @@ class Talk:
                 if self._server.ended.wait(every):
                     return
 
+    def ended(self, wait: float) -> bool:
+        """Wait so many seconds; return whether the test has enough of it meanwhile."""
+        return self._server.ended.wait(wait)
+
     def hang(self) -> None:
         """Say nothing more, but keep the connection until the client goes."""
         while self.sock.recv(4096):

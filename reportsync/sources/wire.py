@@ -24,6 +24,7 @@ from reportsync.sources.faults import WireFault
 from reportsync.sources.resolve import Address, addresses
 
 HEADERS_AT_MOST = 256 * 1024  # bytes before the body, interim answers (100 Continue) included
+_LINE = 64 * 1024  # bytes
 _HOSTS = 64  # connection pools kept
 
 
@@ -49,7 +50,8 @@ class _Head:
 
 class _StrictResponse(http.client.HTTPResponse):
     """http.client's response, which on its own takes headers that are cut, broken or endless for
-    whole ones (status 200, no length, no error), and drops what follows the declared length."""
+    whole ones (status 200, no length, no error), drops what follows the declared length, and takes
+    every interim answer but 100 for the answer itself."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -68,6 +70,17 @@ class _StrictResponse(http.client.HTTPResponse):
             raise WireFault("closed the connection inside the headers")
         if self.msg.defects:
             raise WireFault("sent a header that is none")
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, why = super()._read_status()  # type: ignore[misc]  # not in typeshed
+            if status == http.client.SWITCHING_PROTOCOLS:
+                raise WireFault("changed to another protocol, unasked")
+            if not 100 <= status < 200:
+                return version, status, why
+            # The real answer would stay in the connection, and be taken for the next day's.
+            while self.fp.readline(_LINE).strip(b"\r\n"):
+                pass
 
     def _close_conn(self) -> None:
         """Called by http.client when the body has come to its end (or has failed)."""

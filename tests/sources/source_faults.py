@@ -100,6 +100,11 @@ FAULTS: dict[str, Fault] = {
         6, says(answer("200 OK", ZIP + b"more", f"Content-Length: {len(ZIP)}")), T, "more bytes"
     ),
     "1000 interim answers": Fault(7, says(FLOOD * 20_000), T, "256KiB of headers"),
+    "interim answers alone": Fault(7, says(FLOOD * 9), T, "without an answer"),
+    "interim answer cut": Fault(7, says(FLOOD[:-2]), T, "without an answer"),
+    "101 unasked": Fault(
+        7, says(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n" + ZIP), T, "another protocol"
+    ),
     "long header line": Fault(
         7, says(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"), T, "no end"
     ),

@@ -89,6 +89,29 @@ def test_a_zip_without_a_declared_length_arrives(
     assert asking.events == ["accepted", None]
 
 
+@pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints", "199 ?"])
+def test_fault_07_the_answer_is_the_one_behind_the_interim_ones(
+    interim: str, serve: Serve, client: MakeClient
+) -> None:
+    """Taken for the answer, one would leave the real one in the kept connection, for the next day."""
+    other = make_zip(99)
+    said = iter([ZIP, other])
+
+    def script(talk: Talk) -> bool:
+        talk.say(f"HTTP/1.1 {interim}\r\nLink: </x>\r\n\r\n".encode())
+        time.sleep(0.1)
+        talk.say(answer("200 OK", next(said)))
+        return True
+
+    server, first, second = serve(script), client(), client()
+    first.fetch(app_at(server))
+    assert bytes(first.sink) == ZIP
+    second.source.close()
+    second.source = first.source
+    second.fetch(app_at(server))
+    assert (bytes(second.sink), server.connections) == (other, 1)
+
+
 def test_accepted_is_called_while_the_body_is_still_coming(
     serve: Serve, client: MakeClient
 ) -> None:
