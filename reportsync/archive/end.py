@@ -38,7 +38,7 @@ def find_end(file: BinaryIO, size: int, limits: Limits) -> End:
     narrow = End(count, directory, length)
     end, begins = _wide_end(file, at, narrow)
     if here != count or disk != first_disk or disk not in (0, 0xFFFF):
-        raise not_whole("it is one part of a split archive")
+        raise _split()
     if end.directory + end.length != begins:
         raise not_whole("its end record is of another file: bytes were lost or added before it")
     if end.count * _SMALLEST_ENTRY > end.length:
@@ -71,9 +71,11 @@ def _wide_end(file: BinaryIO, at: int, narrow: End) -> tuple[End, int]:
     if at < _LOCATOR.size:
         return narrow, at
     locator = at - _LOCATOR.size
-    signature, _, offset, _ = _LOCATOR.unpack(read_exactly(file, locator, _LOCATOR.size))
+    signature, disk, offset, disks = _LOCATOR.unpack(read_exactly(file, locator, _LOCATOR.size))
     if signature != b"PK\x06\x07":
         return narrow, at
+    if disk or disks > 1:
+        raise _split()
     if offset + _WIDE_END.size > locator:
         raise not_whole("its zip64 end record is not where it should be")
     signature, length, disk, first_disk, here, count, directory_length, directory = (
@@ -84,6 +86,10 @@ def _wide_end(file: BinaryIO, at: int, narrow: End) -> tuple[End, int]:
     if not fits or (here, disk, first_disk) != (count, 0, 0) or not _same(narrow, wide):
         raise not_whole("its two end records do not agree")
     return wide, offset
+
+
+def _split() -> Exception:
+    return not_whole("it is one part of a split archive")
 
 
 def _same(narrow: End, wide: End) -> bool:

@@ -62,6 +62,9 @@ def survivors(seeds: range, originals: list[bytes], examined: Examined) -> int:
             found = examined(changed)
         except (TransientFault, ArchiveRefused):
             continue
+        except BaseException as error:
+            error.add_note(f"replay: python tests/input/replay.py zip-bytes {seed}")
+            raise
         # A name has no checksum: it changes unseen where the same bits flip in both of its places.
         assert list(held(changed).values()) == list(contents.values()), f"seed {seed}"
         assert found == Contents(3, sum(map(len, contents.values()))), f"seed {seed}"
@@ -110,9 +113,13 @@ def test_fault_17_two_thousand_mutants_are_refused_or_unharmed(
 
 @pytest.mark.slow
 def test_fault_17_sixty_thousand_mutants_are_refused_or_unharmed(
-    originals: list[bytes], examined: Examined
+    originals: list[bytes], examined: Examined, figure: Callable[[str], None]
 ) -> None:
-    assert survivors(range(2000, 62_000), originals, examined) > 0
+    taken = survivors(range(2000, 62_000), originals, examined)
+    assert 1000 < taken < 12_000
+    figure(
+        f"zips with changed bytes: 60,000; unharmed and taken: {taken:,}; taken wrongly: 0; unhandled: 0"
+    )
 
 
 @given(
