@@ -47,6 +47,10 @@ class ReportsyncError(Exception):
         self.hint = hint
 
 
+class Exhausted(ReportsyncError):
+    """The machine gives this process no more memory, threads or open files. Nothing is lost by it."""
+
+
 class UsageProblem(ReportsyncError):
     """The command line asks for something that does not exist or makes no sense."""
 

@@ -135,10 +135,14 @@ class Place:
         return Done(code, "" if out else words[0].read_text(), words[1].read_text())
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command as a process of its own, for signals and pipes."""
+        """Start a command as a process of its own, for signals and pipes.
+
+        `before` are the words of a command that wraps it; the other options are those of Popen.
+        """
+        before = options.pop("before", [])
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         env = environment(options.pop("env", None))
-        command = [*command_line(), "--config", str(self.config), *args]
+        command = [*before, *command_line(), "--config", str(self.config), *args]
         return subprocess.Popen(command, cwd=self.folder, text=True, env=env, **options)
 
     def zips(self) -> dict[str, str]:

@@ -14,12 +14,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import hypothesis
 import pytest
+from lacking import lack
 
-IN_CI = os.environ.get("REPORTSYNC_CI") == "1"
 SLOW_TEST_SECONDS = 600
 
 # Derandomized: the same commit passes or fails the same way everywhere. No deadline per example: on
@@ -47,13 +47,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     absent = sorted({name for name in wanted if find_tool(name) is None})
     if absent:
         lack(f"not installed here: {', '.join(absent)}")
-
-
-def lack(what: str) -> NoReturn:
-    """Skip the running test for want of `what`; fail it in CI, where everything must be there."""
-    if IN_CI:
-        pytest.fail(f"{what} (REPORTSYNC_CI=1: nothing may be skipped)", pytrace=False)
-    pytest.skip(what)
 
 
 @pytest.fixture

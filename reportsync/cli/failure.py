@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -13,6 +15,7 @@ import click
 from reportsync import __version__
 from reportsync.cli.output import require_written, say
 from reportsync.errors import ConfigError, ExitCode, ReportsyncError, StorageError
+from reportsync.exhaustion import exhausted
 from reportsync.redact import clean, mask
 
 
@@ -42,7 +45,9 @@ def guarded(run: Callable[[], Any]) -> int:
     except click.ClickException as error:
         say(f"reportsync: {clean(error.format_message(), 2000)}")
         return ExitCode.USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort as error:
+        return _aborted(error)
+    except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Terminated:
         return 128 + signal.SIGTERM
@@ -50,7 +55,11 @@ def guarded(run: Callable[[], Any]) -> int:
         show(error)
         return error.exit_code
     except Exception as error:
-        _bug(error)
+        told = exhausted(error)
+        if told is None:
+            _bug(error)
+        else:
+            show(told)
         return ExitCode.BUG
 
 
@@ -67,6 +76,22 @@ def show(error: ReportsyncError) -> None:
         say(f"  what to do: {mask(error.hint)}")
     if isinstance(error, StorageError) and error.last_resort:
         say(f"  only if all of it is lost, to begin anew: {mask(error.last_resort)}")
+
+
+def _aborted(error: click.Abort) -> int:
+    """Tell a person who has interrupted from compiled code that ends too early, click's other reason."""
+    if not isinstance(error.__cause__, EOFError):
+        return 128 + signal.SIGINT
+    cache = sys.pycache_prefix or sys.prefix
+    package = Path(__file__).parents[1]
+    places = " ".join(shlex.quote(str(place)) for place in (cache, package))
+    show(
+        StorageError(
+            "Python's compiled code is cut short: the disk was full, or files limited, when it was written",
+            hint=f"remove it, it is made anew: find {places} -name '*.pyc' -delete",
+        )
+    )
+    return ExitCode.STORAGE
 
 
 def _usage(error: click.UsageError) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from reportsync.cli.output import put
-from reportsync.errors import UsageProblem
+from reportsync.errors import StorageError, UsageProblem
 
 
 @click.command()
@@ -39,8 +39,18 @@ def init(path: Path, no_input: bool) -> int:
         raise UsageProblem(
             f"cannot write {path}: {error.strerror}", hint="name another PATH"
         ) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o600)  # a umask may have taken it from its owner too
+            file.write(text)
+    except OSError as error:
+        path.unlink(
+            missing_ok=True
+        )  # else what is half written would be in the way of the next try
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}",
+            hint=f"free some space: df -h {path.absolute().parent}",
+        ) from None
     put(f"wrote {path}")
     put("next: edit it, then 'reportsync config validate' and 'reportsync check'")
     return 0

@@ -170,9 +170,12 @@ class Daemon:
         try:
             summary = self._told_pass()
         except Exception as error:
-            self._announcer.failed(error)
-            self._metrics.pass_ended(self._world.clock(), ok=False)
-            self._vitals.end(error)
+            try:
+                self._announcer.failed(error)
+                self._metrics.pass_ended(self._world.clock(), ok=False)
+            finally:
+                # Also when there is no memory left to tell it: the main thread has to see it.
+                self._vitals.end(error)
             return
         self._metrics.pass_ended(self._world.clock(), ok=summary.trouble is None)
         self._vitals.end()

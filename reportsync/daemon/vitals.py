@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timedelta
 
 from reportsync.daemon.wake import AT_MOST_EVERY, silence_allowed
+from reportsync.exhaustion import exhausted
 from reportsync.model import Clock, instant_text
 from reportsync.settings import Config
 from reportsync.web import Liveness
@@ -56,7 +57,9 @@ class Vitals:
     def what_is_wrong(self) -> str | None:
         """Say why this daemon cannot go on, None while all is well."""
         if self._failed is not None:
-            return f"a pass failed: {type(self._failed).__name__}: {self._failed}"
+            told = exhausted(self._failed)
+            why = told.message if told else f"{type(self._failed).__name__}: {self._failed}"
+            return f"a pass failed: {why}"
         if not scheduler_is_alive():
             return "the scheduler's thread is dead"
         silent = time.monotonic() - self._alive_at

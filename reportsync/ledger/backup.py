@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from reportsync.errors import LedgerError
-from reportsync.ledger.place import cannot_open, one_at_a_time
+from reportsync.ledger.place import cannot_open, make_folder, one_at_a_time
 
 KEEP = 7
 NUMBERS_LEFT_OUT = 100_000
@@ -36,10 +37,10 @@ def back_up(ledger: Path, folder: Path, today: date) -> Path | None:
     `LedgerError` when the copy cannot be made.
     """
     target = folder / f"ledger-{today:%Y%m%d}.db"
-    if target.exists():
-        return None
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        _own(folder)
+        if target.exists():
+            return None
         with one_at_a_time(folder):
             _copy(ledger, target)
             # Dated ahead: made while the clock was wrong. They would pass for the newest for ever.
@@ -47,12 +48,26 @@ def back_up(ledger: Path, folder: Path, today: date) -> Path | None:
             for old in ahead + backups(folder)[len(ahead) + KEEP :]:
                 old.unlink(missing_ok=True)
     except OSError as error:
-        raise cannot_open(target, error) from None
+        raise _no_backup(target, error.strerror or error) from None
     except sqlite3.Error as error:
-        raise LedgerError(
-            f"cannot back up the ledger to {target}: {error}", hint="check the archive's free space"
-        ) from None
+        raise _no_backup(target, error) from None
     return target
+
+
+def _own(folder: Path) -> None:
+    """Make `folder` and see that its owner, and nobody else, may use it."""
+    make_folder(folder, 0o700)
+    # Whoever made it under a umask that takes rights from the owner may have died before the next step.
+    if folder.stat().st_mode & 0o700 != 0o700:
+        folder.chmod(0o700)
+
+
+def _no_backup(target: Path, why: object) -> LedgerError:
+    place = shlex.quote(str(target.parent))
+    hint = (
+        f"see that this user may write there and that there is space: ls -ld {place}; df -h {place}"
+    )
+    return LedgerError(f"cannot back up the ledger to {target}: {why}", hint=hint)
 
 
 def put_back(folder: Path, ledger: Path) -> Path | None:
@@ -109,7 +124,11 @@ def _copy(
     """
     scratch = target.with_name(_SCRATCH)
     scratch.unlink(missing_ok=True)
-    os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    file = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(file, 0o600)  # a umask may have taken it from its owner too
+    finally:
+        os.close(file)
     try:
         with (
             closing(sqlite3.connect(_uri(source, "rw"), uri=True, timeout=30)) as old,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -153,10 +154,18 @@ def _explain(error: BaseException | None, path: Path | None, lock_wait: float) -
     elif "malformed" in text or "not a database" in text or "constraint" in text:
         hint = place.REPAIR_HINT
     elif path is not None:
-        hint = f"check that {path.parent} is mounted, writable and has free space"
+        hint = f"check that {path.parent} is mounted, writable and has free space{_size_limit()}"
     else:
         hint = "check storage.ledger and that the database server runs"
     return LedgerError(f"{name} cannot be used: {text}", hint=hint)
+
+
+def _size_limit() -> str:
+    """Name the limit on the size of files if this process has one: SQLite tells it from no other fault."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return ""
+    return f"; files may have {limit} bytes at most: raise ulimit -f, or LimitFSIZE= in the unit"
 
 
 def _engine(url: str, path: Path | None, *, reading: bool, lock_wait: float) -> sa.Engine:
@@ -254,8 +263,10 @@ def open_writing(
     place.refuse_network(path.parent)
     with place.one_at_a_time(path.parent, lock_wait):
         place.refuse_foreign(path)
-        if place.looks_like_sqlite(path) is None and not restore(path):
-            place.create(path)
+        if place.looks_like_sqlite(path) is None:
+            place.refuse_as_root(path)
+            if not restore(path):
+                place.create(path)
         engine = _engine(url, path, reading=False, lock_wait=lock_wait)
         return _upgraded(Ledger(engine, path, make_durable, lock_wait))
 

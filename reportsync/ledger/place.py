@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shlex
@@ -131,10 +132,28 @@ def refuse_foreign(path: Path) -> None:
         )
 
 
+def make_folder(folder: Path, mode: int) -> None:
+    """Create `folder` and what is missing above it with the permission bits `mode`, whatever the umask."""
+    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        with contextlib.suppress(FileExistsError):
+            missing.mkdir(mode)
+            missing.chmod(mode)
+
+
+def refuse_as_root(path: Path) -> None:
+    """Raise `LedgerError` if root is about to make the ledger of another user, who could not open it then."""
+    owner = path.parent.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        raise LedgerError(
+            f"the folder of the ledger {path} belongs to user {owner}, but this process runs as root",
+            hint=f"run it as that user: sudo -u '#{owner}' reportsync ...",
+        )
+
+
 def create(path: Path) -> None:
     """Create an empty file for the ledger, readable and writable by its owner alone, if there is none."""
     try:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(path.parent, 0o750)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
@@ -152,7 +171,7 @@ def one_at_a_time(folder: Path, lock_wait: float = LOCK_WAIT) -> Iterator[None]:
     `lock_wait` seconds.
     """
     try:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(folder, 0o750)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise cannot_open(folder, error) from None

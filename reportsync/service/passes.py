@@ -149,7 +149,7 @@ class _Pass:
     def run(self) -> Summary:
         began = time.monotonic()
         try:
-            self._refuse_unmounted()
+            self._world.refuse_unmounted()  # also when nothing is due
             self._world.store.sweep()
             self._world.ledger.write(upkeep.begin_pass, self._id, self._order.kind, self._started)
             self._queue_due(self._started)
@@ -164,11 +164,6 @@ class _Pass:
         if self._tally.bug is not None:
             raise self._tally.bug
         return summary
-
-    def _refuse_unmounted(self) -> None:
-        """Raise `StorageError` if the archive is gone since it was opened, also when nothing is due."""
-        if self._world.store.look() != self._world.archive_id:
-            self._world.store.open(self._world.archive_id)
 
     def _queue_due(self, now: datetime) -> None:
         """Give due days their rows, and queue what is to be fetched."""
@@ -198,20 +193,38 @@ class _Pass:
         # Days that become due meanwhile need hands too, however little there was at the beginning.
         needed = self._order.workers if self._order.refill else self._planned
         workers = min(self._order.workers, needed)
-        threads = [
-            threading.Thread(target=self._worker, name=f"collect-{number}", daemon=True)
-            for number in range(workers)
-        ]
-        for thread in threads:
-            thread.start()
+        threads: list[threading.Thread] = []
         try:
+            self._hire(threads, workers)
             self._listen(len(threads))
         finally:
             self._lanes.close()
             for thread in threads:
                 thread.join()
 
+    def _hire(self, threads: list[threading.Thread], workers: int) -> None:
+        """Start `workers` threads, fewer if the machine gives no more; raise if it gives none."""
+        for number in range(workers):
+            thread = threading.Thread(target=self._worker, name=f"collect-{number}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                if not threads:
+                    raise
+                return
+            threads.append(thread)
+
     def _worker(self) -> None:
+        try:
+            self._work_on()
+        except Exception as error:
+            # Not even a turn could be taken or given back, for want of memory: nobody may wait for it.
+            self._lanes.close()
+            self._ended.put(error)
+        finally:
+            self._ended.put(None)
+
+    def _work_on(self) -> None:
         while not self._world.stop.requested and (turn := self._lanes.take()) is not None:
             ended = None
             try:
@@ -227,7 +240,6 @@ class _Pass:
                     self._lanes.bar(turn.report.app)
             finally:
                 self._lanes.done(turn, ended)
-        self._ended.put(None)
 
     def _collect(self, turn: Turn) -> Collected:
         app = self._apps[turn.report.app]

@@ -39,4 +39,5 @@ def back_up(world: World) -> None:
     """Keep today's backup of an SQLite ledger in the archive; costs one look if it is there."""
     path = ledger_file(world.config)
     if path is not None:
+        world.refuse_unmounted()  # lest it lie under the mount point, out of sight
         backup.back_up(path, world.store.backups, world.clock().date())

@@ -43,6 +43,11 @@ class World:
     stop: Stop
     roll: Callable[[], float]
 
+    def refuse_unmounted(self) -> None:
+        """Raise `StorageError` if the archive is gone since it was opened."""
+        if self.store.look() != self.archive_id:
+            self.store.open(self.archive_id)
+
 
 @contextmanager
 def open_world(
