@@ -16,6 +16,9 @@ LONGEST = 450
 ON_EVERY_DEBIAN = {
     "git",
     "mount",
+    "nsenter",
+    "prlimit",
+    "setpriv",
     "sh",
     "sha256sum",
     "unshare",
