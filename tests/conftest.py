@@ -92,6 +92,14 @@ def tool() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
+def strace(tool: Callable[[str], str]) -> str:
+    """Return the path of strace, if it is allowed to trace; for tests marked with it."""
+    if subprocess.run([tool("strace"), "-o", "/dev/null", "true"], check=False).returncode:
+        lack("strace is not allowed to trace here")
+    return tool("strace")
+
+
+@pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Yield the URL of a PostgreSQL server's own database: the one given, or one started for us."""
     if importlib.util.find_spec("psycopg") is None:

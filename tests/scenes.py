@@ -5,6 +5,7 @@ Their days lie in the past and cross a new year, so that nothing depends on the 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from canary import CANARY, signatures
 from cli_tool import block
 from traced import Program, Ran
-from wreck import FINAL, Found, look
+from wreck import Found, look
 
 from reportsync.sandbox import Fault, Sandbox, SandboxApp
 from reportsync.sandbox.reports import make_report
@@ -179,7 +180,9 @@ class Theatre:
         shutil.copytree(stage.folder, self._template, symlinks=True)
         self.before = stage.look()
         self.calm = self.run()
-        self.end = stage.look()
+        self.done = stage.look()
+        for name, sha256 in self.done.finals().items():
+            assert sha256 in _served(name), f"{name} is not what the server has"
 
     def reset(self) -> None:
         """Put everything back to where it was before the command."""
@@ -195,7 +198,7 @@ class Theatre:
     def right(self) -> dict[str, set[str]]:
         """Return by final name the contents that may lie there: before the command, or after it."""
         found: dict[str, set[str]] = {}
-        for state in (self.before, self.end):
+        for state in (self.before, self.done):
             for name, sha256 in state.finals().items():
                 found.setdefault(name, set()).add(sha256)
         return found
@@ -210,10 +213,10 @@ def opened(scene: Scene, base: Path, program: Program) -> Iterator[Theatre]:
         yield Theatre(scene, base, Stage(folder, scene.ledger, program, sandbox))
 
 
-def served(name: str) -> set[bytes]:
-    """Return the contents that the server has, or in some scene had, for the final name `name`."""
-    assert FINAL.fullmatch(name)
+def _served(name: str) -> set[str]:
+    """Return the SHA-256 of what the server has, or in some scene had, for the final name `name`."""
     app, _, file = name.split("/")
+    app_id = {one.name: one.app_id for one in (_ONE, _TWO)}[app]
     day = date.fromisoformat(file[:8])
-    of = {str(one.name): one.app_id for one in (_ONE, _TWO)}[app]
-    return {make_report(of, day, revision) for revision in (1, 2)}
+    revisions = (make_report(app_id, day, revision) for revision in (1, 2))
+    return {hashlib.sha256(content).hexdigest() for content in revisions}

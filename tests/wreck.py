@@ -35,7 +35,6 @@ _TABLES = {
     "claims": "SELECT app, day FROM claims",
     "stale sums": "SELECT app, year FROM stale_sums",
     "deliveries": "SELECT arrival, app FROM deliveries",
-    "incidents": "SELECT key, held, reason FROM incidents WHERE closed IS NULL",
     "facts": "SELECT name FROM facts",
 }
 """What a ledger says in the end, but for instants, ids and how many attempts it took."""
@@ -108,12 +107,32 @@ def _rows(connection: sqlite3.Connection) -> Rows:
         return Rows(damage="" if damage == "ok" else damage)
     held = connection.execute("SELECT app, day, version, sha256 FROM archives WHERE held")
     reports = connection.execute("SELECT app, day, state, attempts FROM reports").fetchall()
+    tables = {name: sorted(connection.execute(query)) for name, query in _TABLES.items()}
     return Rows(
         held=tuple(Held(_name(*row), sha256) for *row, sha256 in held),
         states={(app, day): state for app, day, state, _ in reports},
         attempts={(app, day): attempts for app, day, _, attempts in reports},
-        tables={name: sorted(connection.execute(query)) for name, query in _TABLES.items()},
+        tables={**tables, "incidents": _told_of(connection)},
     )
+
+
+def _told_of(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    """Return the missing reports of which an open incident tells, and open ones that tell of no report.
+
+    Which days it tells of together depends on what was missing before.
+    """
+    open_ones = connection.execute(
+        "SELECT key, held FROM incidents WHERE closed IS NULL"
+    ).fetchall()
+    spans = [line.split() for _, held in open_ones for line in held.splitlines()]
+    missing = connection.execute("SELECT app, day FROM reports WHERE state = 'missing'").fetchall()
+    told = {
+        (app, day)
+        for app, day in missing
+        for of, first, last in spans
+        if app == of and first <= day <= last
+    }
+    return sorted([*told, *((key,) for key, held in open_ones if not held)])
 
 
 def _name(app: str, day: str, version: int) -> str:
@@ -188,7 +207,7 @@ def other_than(calm: Found, end: Found) -> Iterator[str]:
             yield f"I3: {name} is {_told(now)} and would be {_told(was)}"
     for name in sorted(calm.beside ^ end.beside):
         yield f"I3: beside the ledger there is {'no' if name in calm.beside else 'a'} {name}"
-    for table in _TABLES:
+    for table in (*_TABLES, "incidents"):
         was_rows, now_rows = calm.rows.tables.get(table, []), end.rows.tables.get(table, [])
         if was_rows != now_rows:
             yield f"I3: the ledger's {table} are {now_rows} and would be {was_rows}"

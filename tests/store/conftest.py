@@ -106,14 +106,6 @@ def become_nobody() -> str:
 
 
 @pytest.fixture
-def strace(tool: Callable[[str], str]) -> str:
-    """The tracer, if it is allowed to trace."""
-    if subprocess.run([tool("strace"), "-o", "/dev/null", "true"], check=False).returncode:
-        pytest.skip("strace is not allowed to trace here")
-    return tool("strace")
-
-
-@pytest.fixture
 def volume(tmp_path: Path) -> Callable[[str], list[str]]:
     """Build the words of a command that runs with a tmpfs, which nobody else sees, on tmp_path."""
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from canary import refuse, refuse_files
-from scenes import SIGNATURES, Theatre
-from traced import THREADS, Call, Ran, touching
+from scenes import SCENES, SIGNATURES, Theatre, opened
+from traced import THREADS, Call, Program, Ran, touching
 from wreck import Found, moved_back, not_whole, other_than, wrong_sums
+from zygote import ROOT, Zygote
 
 KILL = "KILL"
-_NO_SPACE, _ANY, _BROKEN_OFF = ("ENOSPC", "EDQUOT"), ("EIO",), ("EINTR",)
-_ERRORS = {
-    "openat": _NO_SPACE + _ANY + _BROKEN_OFF,
-    "write": _NO_SPACE + _ANY + _BROKEN_OFF,
-    "pwrite64": _NO_SPACE + _ANY + _BROKEN_OFF,
-    "fsync": _NO_SPACE + _ANY + _BROKEN_OFF,
-    "fdatasync": _NO_SPACE + _ANY + _BROKEN_OFF,
-    "mkdir": _NO_SPACE + _ANY,
-    "mkdirat": _NO_SPACE + _ANY,
-    "linkat": _NO_SPACE + _ANY,
-    "rename": _NO_SPACE + _ANY,
-    "renameat": _NO_SPACE + _ANY,
-    "ftruncate": _ANY + _BROKEN_OFF,
-}
-"""What each call may answer; any other one EIO."""
+_ERRORS = ("EIO", "ENOSPC", "EDQUOT", "EINTR")
+_NO_WAIT = {"mkdir", "mkdirat", "linkat", "rename", "renameat"}  # nothing to be interrupted
+_NO_SPACE = {
+    "unlink",
+    "unlinkat",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "utimensat",
+}  # needs none
+_JOURNAL = re.compile(r"ledger\.db-journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +80,75 @@ def calls_of(theatre: Theatre) -> dict[str, list[Call]]:
     return found
 
 
-def kills(theatre: Theatre) -> Iterator[Point]:
-    """Yield a kill at each state-touching call."""
-    for thread, calls in calls_of(theatre).items():
-        for call in calls:
-            yield Point(theatre.scene.name, thread, call.name, call.number, KILL)
+def is_sqlite_s(call: Call) -> bool:
+    """Say whether SQLite made this call: it writes each page of its journal in three."""
+    if call.name in {"pwrite64", "write"}:
+        return "ledger" in call.words.partition(">")[0]
+    return call.name in {"fdatasync", "fchown"} or _JOURNAL.search(call.words) is not None
 
 
-def errors(theatre: Theatre) -> Iterator[Point]:
-    """Yield each error at each state-touching call."""
+def kills(theatre: Theatre, every: int = 1) -> Iterator[Point]:
+    """Yield a kill at each call that touches state; of those that SQLite makes, at each `every`-th."""
+    for thread, call, _ in _chosen(theatre, every):
+        yield Point(theatre.scene.name, thread, call.name, call.number, KILL)
+
+
+def errors(theatre: Theatre, every: int = 1, *, each: bool = False) -> Iterator[Point]:
+    """Yield an error at each call that touches state; of those that SQLite makes, at each `every`-th.
+
+    The calls get the errors that they may answer in turn; with `each`, our own calls get each of them.
+    """
+    for thread, call, turn in _chosen(theatre, every):
+        possible = _errors_of(call.name)
+        one = possible[turn % len(possible)]
+        for error in possible if each and not is_sqlite_s(call) else (one,):
+            yield Point(theatre.scene.name, thread, call.name, call.number, error)
+
+
+def _chosen(theatre: Theatre, every: int) -> Iterator[tuple[str, Call, int]]:
+    """Yield thread, call and a number that is counted on for each name."""
+    turns: Counter[str] = Counter()
+    skipped = 0
     for thread, calls in calls_of(theatre).items():
         for call in calls:
-            for error in _ERRORS.get(call.name, _ANY):
-                yield Point(theatre.scene.name, thread, call.name, call.number, error)
+            skipped += is_sqlite_s(call)
+            if not is_sqlite_s(call) or skipped % every == 0:
+                yield thread, call, turns[call.name]
+                turns[call.name] += 1
+
+
+def _errors_of(name: str) -> tuple[str, ...]:
+    left_out = {"EINTR"} if name in _NO_WAIT else set()
+    left_out |= {"EINTR", "ENOSPC", "EDQUOT"} if name in _NO_SPACE else set()
+    return tuple(error for error in _ERRORS if error not in left_out)
+
+
+@contextmanager
+def performing(scene: str, strace: str, package: Path = ROOT) -> Iterator[Theatre]:
+    """Set the scene in a temporary folder, in memory where there is such, for the program at `package`."""
+    memory = Path("/dev/shm")  # a kill needs no disk
+    with (
+        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
+        Zygote(package) as zygote,
+        opened(
+            SCENES[scene], Path(folder), Program(Path(folder), zygote, strace, package)
+        ) as theatre,
+    ):
+        yield theatre
+
+
+def table(verdicts: Iterable[Verdict]) -> str:
+    """Return a table of the points by call and thread, with what was wrong."""
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong: Counter[tuple[str, str]] = Counter()
+    for one in verdicts:
+        counts[one.point.thread, one.point.call] += 1
+        wrong[one.point.thread, one.point.call] += bool(one.wrong)
+    lines = [f"{'thread':<12}{'call':<12}{'points':>7}{'violations':>12}"]
+    for thread, call in sorted(counts):
+        key = thread, call
+        lines.append(f"{thread:<12}{call:<12}{counts[key]:>7}{wrong[key]:>12}")
+    return "\n".join(lines)
 
 
 def judge(theatre: Theatre, point: Point) -> Verdict:
@@ -105,7 +164,7 @@ def judge(theatre: Theatre, point: Point) -> Verdict:
     if again.code != theatre.calm.code:
         wrong.append(f"I3: the rerun exits {again.code}: {again.err}")
     wrong += [
-        *other_than(theatre.end, end),
+        *other_than(theatre.done, end),
         *wrong_sums(theatre.stage.archive),
         *moved_back(wreck.rows, end.rows, theatre.scene.reopened),
         *_indiscreet(theatre, again),
@@ -140,22 +199,25 @@ def _wrong_answer(theatre: Theatre, ran: Ran, found: Found) -> Iterator[str]:
         yield f"it exits {ran.code}: {ran.err}"
     if "Traceback" in ran.err or "bug" in ran.err:
         yield f"it shows a traceback: {ran.err}"
-    if ran.code == 5 and str(theatre.stage.folder) not in ran.err:
-        yield f"its error names no path: {ran.err}"
-    if ran.code == theatre.calm.code:
-        yield from (f"it says nothing, and {one}" for one in other_than(theatre.end, found))
+    if str(theatre.stage.folder) not in ran.err:
+        if ran.code == 5:
+            yield f"its error names no path: {ran.err}"
+        yield from (f"it says nothing, and {one}" for one in other_than(theatre.done, found))
     yield from _synced_twice(ran.calls)
 
 
 def _synced_twice(calls: Iterable[Call]) -> Iterator[str]:
-    """Say which files were fsynced again after a failed fsync with nothing written to them in between."""
+    """Say which files were fsynced again after a failed fsync with nothing written to them in between.
+
+    EINTR says that nothing was tried. Folders are none of it: SQLite does not look at what theirs answers.
+    """
     failed: set[str] = set()
     for call in calls:
         file = call.words.partition("<")[2].partition(">")[0]
-        if call.name in {"fsync", "fdatasync"}:
+        if call.name in {"fsync", "fdatasync"} and not Path(file).is_dir():
             if file in failed:
                 yield f"a second fsync of {file} after a failed one"
-            if call.injected:
+            if call.injected and "EINTR" not in call.result:
                 failed.add(file)
         elif call.name in {"pwrite64", "write", "ftruncate"}:
             failed.discard(file)
