@@ -32,6 +32,11 @@ LEASE_MARGIN = timedelta(seconds=60)
 """What a lease is longer than the deadline of a download: time to verify, keep and record."""
 
 
+def lease_of(http: Http) -> timedelta:
+    """Return how long a claim holds unless renewed."""
+    return http.deadline + LEASE_MARGIN
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What collecting needs; `roll` returns a random number from 0 to 1."""
@@ -48,7 +53,7 @@ class Tools:
     @property
     def lease(self) -> timedelta:
         """How long a claim holds unless renewed."""
-        return self.http.deadline + LEASE_MARGIN
+        return lease_of(self.http)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ def collect(
         case Settled():
             return _settled(report, claim)
         case Claim():
-            with _freed_on_error(claim, tools):
+            with freed_on_error(claim, tools.ledger):
                 return _Work(app, claim, wish, tools, now, accepted).run()
 
 
@@ -141,13 +146,14 @@ def _settled(report: Report, found: Settled) -> Collected:
 
 
 @contextlib.contextmanager
-def _freed_on_error(claim: Claim, tools: Tools) -> Iterator[None]:
+def freed_on_error(claim: Claim, ledger: Ledger) -> Iterator[None]:
+    """Free `claim` when the body ends in an error."""
     try:
         yield
     except BaseException:
         # The ledger itself may be what failed; then the lease ends by itself.
         with contextlib.suppress(ReportsyncError):
-            tools.ledger.write(claims.release, claim)
+            ledger.write(claims.release, claim)
         raise
 
 
@@ -186,7 +192,10 @@ class _Work:
             return Collected(self._report, Outcome.BUSY, reason=reason, settled=False)
 
     def _adopt(self) -> Collected | None:
-        """Record whole files that lie under the report's final names; move damaged ones aside."""
+        """Record whole files that lie under the report's final names; move damaged ones aside.
+
+        None if there are none, or if a newer version is known and lost: then the server is asked for it.
+        """
         whole = [
             archive
             for version in self._tools.store.versions(self._report)
@@ -196,8 +205,15 @@ class _Work:
         if not whole:
             return None
         *earlier, latest = whole
-        for archive in earlier:
-            self._tools.ledger.write(records.adopt_row, archive, self._tools.clock())
+        known = self._tools.ledger.read(queries.versions_of, self._report)
+        outdated = any(row.archive.version > latest.version for row in known)
+        held = {row.archive for row in known if row.held}
+        for archive in whole if outdated else earlier:
+            if archive not in held:
+                self._tools.ledger.write(records.adopt_row, archive, self._tools.clock())
+        if outdated:
+            self._tools.source.await_turn(self._app)  # not done before, as there were files
+            return None
         return self._record(latest, Outcome.ADOPTED, None)
 
     def _fetch(self) -> Collected:

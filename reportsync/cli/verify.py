@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import click
 
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
+from reportsync.cli.failure import show
 from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import plural, put, put_json, say
 from reportsync.cli.passes import announcer_for, tell_pass
 from reportsync.cli.signals import supervised
 from reportsync.errors import Stopped
-from reportsync.incidents import Seen
-from reportsync.model import Report, system_clock
+from reportsync.model import system_clock
 from reportsync.plan import Ask
 from reportsync.service.announcing import WAIT_SECONDS
+from reportsync.service.judge import Checked, Found
+from reportsync.service.mending import Mended
 from reportsync.service.passes import Listener, Order, Summary, run_pass
-from reportsync.service.repair import Mended, foresee, mend, set_aside_damaged_ledger
-from reportsync.service.verify import Checked, Found, nothing_kept
+from reportsync.service.rebuild import Wanted, find_backup, make_whole
+from reportsync.service.repair import foresee, mend
+from reportsync.service.seen import seen_in
+from reportsync.service.verify import first_unreadable, nothing_kept
 from reportsync.service.verify import verify as re_hash_all
 from reportsync.service.world import World, chosen, open_world
 from reportsync.stop import Stop
+from reportsync.store import Store
 from reportsync.verdict import Findings, exit_code
+
+_RARE = (Found.MISRECORDED, Found.UNREADABLE)
 
 
 @click.command()
@@ -44,8 +52,9 @@ def verify(
 ) -> int:
     """Re-hash the archives and compare them with the ledger.
 
-    Exits 4 if one is damaged or lost; 'reportsync repair' mends that. With --oldest, repeated calls go
-    round all archives.
+    Exits 4 if one is damaged or lost, or if the ledger's row is what is wrong; 'reportsync repair' mends
+    that. Exits 5 if one cannot be read, which says nothing about it. With --oldest, repeated calls go round
+    all archives, also several at once; the daemon does so by itself.
     """
     now = system_clock()
     check_range(since, None, now)
@@ -53,16 +62,18 @@ def verify(
     apps = chosen(config, names)
     first = since.resolve(apps[0], now) if since else None
     counts: Counter[Found] = Counter()
-    damaged: set[Report] = set()
+    amiss: list[Checked] = []
 
-    def tell(total: int, checked: Checked) -> None:
+    def tell(checked: Checked) -> None:
         counts[checked.found] += 1
         if checked.found is not Found.OK:
-            damaged.add(checked.archive.report)
+            amiss.append(checked)
         if as_json:
             put_json(_event(checked))
         elif checked.found is not Found.OK:
-            put(f"{checked.archive.report} version {checked.archive.version}: {checked.found}")
+            why = f" ({checked.error.message})" if checked.error else ""
+            archive = checked.archive
+            put(f"{archive.report} version {archive.version}: {checked.found}{why}")
 
     def work(stop: Stop) -> int:
         try:
@@ -71,12 +82,15 @@ def verify(
                     try:
                         re_hash_all(world, list(names) or None, first, oldest, tell)
                     finally:
-                        seen = Seen(damaged=frozenset(damaged), judged=frozenset())
-                        announcer.found(world.ledger, seen, WAIT_SECONDS)
+                        announcer.found(world.ledger, seen_in(amiss), WAIT_SECONDS)
         except Stopped:
             pass  # what was verified until then is noted, and told with the code of the signal
-        code = stop.code or exit_code(Findings(damaged=counts.total() > counts[Found.OK]))
+        unreadable = counts[Found.UNREADABLE]
+        damaged = counts.total() - counts[Found.OK] - unreadable
+        code = stop.code or exit_code(Findings(damaged=bool(damaged), storage=bool(unreadable)))
         _tell_counts(counts, code, as_json)
+        if unreadable and (error := first_unreadable(amiss)) is not None:
+            show(error)
         return code
 
     return supervised(work)
@@ -97,29 +111,42 @@ def _tell_counts(counts: Counter[Found], code: int, as_json: bool) -> None:
     right, damaged, lost = counts[Found.OK], counts[Found.DAMAGED], counts[Found.LOST]
     if as_json:
         found = {"checked": counts.total(), "ok": right, "damaged": damaged, "lost": lost}
+        found |= {kind.value: counts[kind] for kind in _RARE if counts[kind]}
         put_json({"event": "summary", **found, "exit": code})
         return
     checked = plural(counts.total(), "archive")
-    put(f"{checked} checked: {right:,} right, {damaged:,} damaged, {lost:,} lost")
-    if damaged or lost:
+    rare = "".join(f", {counts[kind]:,} {kind}" for kind in _RARE if counts[kind])
+    put(f"{checked} checked: {right:,} right, {damaged:,} damaged, {lost:,} lost{rare}")
+    if damaged or lost or counts[Found.MISRECORDED]:
         say("  what to do: run 'reportsync repair'; it sets damaged files aside and fetches anew")
 
 
 @click.command()
 @APP
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option(
+    "--restore",
+    metavar="[DAY|FILE]",
+    is_flag=False,
+    flag_value="newest",
+    help="Put this backup, else the newest one, in the ledger's place, whatever that is like.",
+)
 @JSON
 @click.pass_obj
-def repair(context: Context, names: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
+def repair(
+    context: Context, names: tuple[str, ...], dry_run: bool, restore: str | None, as_json: bool
+) -> int:
     """Bring tree and ledger together again.
 
     Whole files without a row are adopted, damaged ones moved to quarantine, reports whose file is lost or
-    damaged reopened and fetched. A damaged ledger is moved aside; a lost one is restored from the newest
-    backup in the archive and rebuilt from the files. With -n nothing is written, and the exit code is 4
-    if an archive is damaged or lost.
+    damaged reopened and fetched. A damaged ledger is moved aside; it or a lost one is restored from the
+    newest backup in the archive, from what can still be read of it, and from the files. With -n nothing is
+    written, and the exit code is 4 if an archive is damaged or lost.
     """
     config = context.load().config
     apps = chosen(config, names)
+    store = Store(config.storage.archive, config.storage.min_free)
+    wanted = Wanted(find_backup(config, store, restore) if restore else None)
     told: list[Mended] = []
 
     def tell(mended: Mended) -> None:
@@ -132,20 +159,26 @@ def repair(context: Context, names: tuple[str, ...], dry_run: bool, as_json: boo
             say(f"{'would ' if dry_run else ''}{mended.action}: {mended.what} ({mended.why})")
 
     def run(world: World, listener: Listener) -> Summary:
-        reopened = frozenset(mend(world, apps, tell))
-        order = Order("repair", apps, Ask(patient=False), config.http.workers, only=reopened)
-        return run_pass(world, order, listener)
+        found = mend(world, apps, tell)
+        only = frozenset(found.reopened)
+        order = Order("repair", apps, Ask(patient=False), config.http.workers, only=only)
+        summary = run_pass(world, order, listener)
+        if found.unreadable is None:
+            return summary
+        trouble = summary.trouble or found.unreadable
+        code = summary.exit if summary.stopped else trouble.exit_code
+        return replace(summary, trouble=trouble, exit=code)
 
     def work(stop: Stop) -> int:
         if not dry_run:
-            set_aside_damaged_ledger(config, system_clock, tell)
+            make_whole(config, store, system_clock, wanted, tell)
             return tell_pass(context, config, stop, as_json, run)
-        reopened = foresee(config, apps, stop, tell)
-        code = exit_code(Findings(damaged=bool(reopened)))
+        found = foresee(config, apps, stop, system_clock, wanted, tell)
+        trouble = found.unreadable is not None
+        code = exit_code(Findings(damaged=bool(found.reopened), storage=trouble))
         if as_json:
-            put_json(
-                {"event": "summary", "found": len(told), "reopen": len(reopened), "exit": code}
-            )
+            count = len(found.reopened)
+            put_json({"event": "summary", "found": len(told), "reopen": count, "exit": code})
         elif not told:
             put("nothing to repair: tree and ledger agree")
         return code

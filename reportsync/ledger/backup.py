@@ -10,10 +10,15 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
-from urllib.parse import quote
 
 from reportsync.errors import LedgerError
-from reportsync.ledger.place import cannot_open, make_folder, one_at_a_time
+from reportsync.ledger.place import (
+    REPAIR_HINT,
+    cannot_open,
+    file_uri,
+    make_folder,
+    one_at_a_time,
+)
 
 KEEP = 7
 NUMBERS_LEFT_OUT = 100_000
@@ -30,19 +35,20 @@ def backups(folder: Path) -> list[Path]:
     return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
 
 
-def back_up(ledger: Path, folder: Path, today: date) -> Path | None:
+def back_up(ledger: Path, folder: Path, today: date, *, renew: bool = False) -> Path | None:
     """Copy the ledger into `folder` unless today's copy is there; return the copy, None if there was one.
 
-    Uses SQLite's backup, so that the copy is consistent whoever writes. Keeps the newest seven. Raises
-    `LedgerError` when the copy cannot be made.
+    `renew` has it take the place of today's. Uses SQLite's backup, so that the copy is consistent whoever
+    writes. Keeps the newest seven. Raises `LedgerError` when the copy cannot be made, and when it is found
+    damaged, as the ledger is then: no good backup is given up for it.
     """
     target = folder / f"ledger-{today:%Y%m%d}.db"
     try:
         _own(folder)
-        if target.exists():
+        if target.exists() and not renew:
             return None
         with one_at_a_time(folder):
-            _copy(ledger, target)
+            _copy(ledger, target, _refuse_damaged)
             # Dated ahead: made while the clock was wrong. They would pass for the newest for ever.
             ahead = [one for one in backups(folder) if one.name > target.name]
             for old in ahead + backups(folder)[len(ahead) + KEEP :]:
@@ -50,6 +56,9 @@ def back_up(ledger: Path, folder: Path, today: date) -> Path | None:
     except OSError as error:
         raise _no_backup(target, error.strerror or error) from None
     except sqlite3.Error as error:
+        if _is_damage(error):
+            text = f"the ledger {ledger} is damaged, older backups of it are kept: {error}"
+            raise LedgerError(text, hint=REPAIR_HINT) from None
         raise _no_backup(target, error) from None
     return target
 
@@ -70,33 +79,65 @@ def _no_backup(target: Path, why: object) -> LedgerError:
     return LedgerError(f"cannot back up the ledger to {target}: {why}", hint=hint)
 
 
+def _is_damage(error: sqlite3.Error) -> bool:
+    text = str(error)
+    return isinstance(error, _Damaged) or "malformed" in text or "not a database" in text
+
+
+class _Damaged(sqlite3.DatabaseError):
+    """The copy, and so the ledger, is not intact."""
+
+
+def _refuse_damaged(copy: sqlite3.Connection) -> None:
+    found = copy.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != ("ok",):
+        raise _Damaged(str(found[0]))
+
+
 def put_back(folder: Path, ledger: Path) -> Path | None:
     """Put a copy of the newest whole backup in the place of a lost or empty ledger; return the backup.
 
     The caller holds the lock of the ledger's folder.
     """
-    for backup in backups(folder):
-        if not _is_whole(backup):
-            continue
-        try:
-            # A journal that a lost ledger left behind would be played into its successor.
-            ledger.with_name(f"{ledger.name}-journal").unlink(missing_ok=True)
-            _sync(ledger.parent)
-            _copy(backup, ledger, _number_on)
-        except OSError as error:
-            raise cannot_open(ledger, error) from None
-        except sqlite3.Error as error:
-            raise LedgerError(
-                f"cannot restore the ledger {ledger} from {backup}: {error}",
-                hint=f"check that {ledger.parent} is writable and has free space",
-            ) from None
-        return backup
-    return None
+    backup = newest_whole(folder)
+    if backup is not None:
+        copy_back(backup, ledger)
+    return backup
 
 
-def _is_whole(path: Path) -> bool:
+def newest_whole(folder: Path) -> Path | None:
+    """Return the newest backup in `folder` that is whole, None if there is none."""
+    return next((one for one in backups(folder) if is_whole(one)), None)
+
+
+def copy_back(backup: Path, ledger: Path) -> None:
+    """Put a copy of `backup` in the place of a lost or empty ledger; see `put_back`."""
     try:
-        with closing(sqlite3.connect(_uri(path, "ro"), uri=True)) as connection:
+        # A journal that a lost ledger left behind would be played into its successor.
+        ledger.with_name(f"{ledger.name}-journal").unlink(missing_ok=True)
+        _sync(ledger.parent)
+        _copy(backup, ledger, number_on)
+    except OSError as error:
+        raise cannot_open(ledger, error) from None
+    except sqlite3.Error as error:
+        raise LedgerError(
+            f"cannot restore the ledger {ledger} from {backup}: {error}",
+            hint=f"check that {ledger.parent} is writable and has free space",
+        ) from None
+
+
+def copy_aside(ledger: Path, target: Path) -> None:
+    """Make a consistent copy of a ledger, for a look at what would become of it."""
+    try:
+        _copy(ledger, target)
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerError(f"cannot copy the ledger {ledger} to {target}: {error}") from None
+
+
+def is_whole(path: Path) -> bool:
+    """Say whether the file at `path` is an intact ledger."""
+    try:
+        with closing(sqlite3.connect(file_uri(path, "ro"), uri=True)) as connection:
             intact = connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             # An empty file is an intact database, too, but no ledger.
             has_tables = connection.execute("SELECT 1 FROM alembic_version").fetchone() == (1,)
@@ -105,7 +146,7 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _number_on(ledger: sqlite3.Connection) -> None:
+def number_on(ledger: sqlite3.Connection) -> None:
     """Leave a gap in the numbers of arrivals: those given since the backup must not be given again."""
     row = ledger.execute("SELECT seq FROM sqlite_sequence WHERE name = 'archives'").fetchone()
     ledger.execute("DELETE FROM sqlite_sequence WHERE name = 'archives'")
@@ -131,7 +172,7 @@ def _copy(
         os.close(file)
     try:
         with (
-            closing(sqlite3.connect(_uri(source, "rw"), uri=True, timeout=30)) as old,
+            closing(sqlite3.connect(file_uri(source, "rw"), uri=True, timeout=30)) as old,
             closing(sqlite3.connect(scratch)) as new,
         ):
             new.execute("PRAGMA journal_mode = OFF").close()
@@ -143,10 +184,6 @@ def _copy(
         _sync(target.parent)
     finally:
         scratch.unlink(missing_ok=True)
-
-
-def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path))}?mode={mode}"
 
 
 def _sync(path: Path) -> None:

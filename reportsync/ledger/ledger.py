@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -31,6 +30,9 @@ _NOTICES_A_DEAD_SERVER = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 """By default libpq waits for hours for a host that is gone; the URL may say otherwise."""
+
+_DAMAGE = ("malformed", "not a database", "constraint", "no such table", "no such column")
+"""What SQLite says of a ledger that is damaged, or was emptied while it was open."""
 
 _READING = {"reportsync_reading": True}
 
@@ -151,7 +153,7 @@ def _explain(error: BaseException | None, path: Path | None, lock_wait: float) -
     if "locked" in text or "QueuePool" in text:
         see = f"see who with 'fuser {path}'" if path else "see who in pg_stat_activity"
         hint = f"another process has held it for {lock_wait:.0f} s; {see}"
-    elif "malformed" in text or "not a database" in text or "constraint" in text:
+    elif any(sign in text for sign in _DAMAGE):
         hint = place.REPAIR_HINT
     elif path is not None:
         hint = f"check that {path.parent} is mounted, writable and has free space{_size_limit()}"
@@ -173,7 +175,7 @@ def _engine(url: str, path: Path | None, *, reading: bool, lock_wait: float) -> 
     if path is None:
         return _postgres_engine(url, lock_wait)
     # mode=rw never creates: a ledger that vanished is noticed instead of being begun anew.
-    uri = f"file:{quote(str(path))}?mode=rw"
+    uri = place.file_uri(path, "rw")
     engine = sa.create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(uri, uri=True, timeout=lock_wait, check_same_thread=False),

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from reportsync.errors import LedgerError
 
@@ -122,6 +123,11 @@ def cannot_open(path: Path, error: OSError) -> LedgerError:
         f"cannot use the ledger {path}: {error.strerror or error}",
         hint=f"check storage.ledger, and that this user may read and write {path} and {path.parent}",
     )
+
+
+def file_uri(path: Path, mode: str) -> str:
+    """Return the URI by which SQLite opens `path` in `mode`; rw never creates."""
+    return f"file:{quote(str(path))}?mode={mode}"
 
 
 def refuse_foreign(path: Path) -> None:

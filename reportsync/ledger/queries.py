@@ -280,22 +280,67 @@ def held_archives(
     connection: sa.Connection,
     names: Iterable[str] | None = None,
     since: date | None = None,
-    oldest: int | None = None,
 ) -> list[HeldArchive]:
-    """Return the held archives of the apps `names`, None for all, from the day `since` on.
+    """Return the held archives of the apps `names`, None for all, from the day `since` on, in order."""
+    query = _held_ones(names, since)
+    query = query.order_by(archives.c.app, archives.c.day, archives.c.version)
+    return [_held(row) for row in connection.execute(query)]
 
-    With `oldest`, only that many, those verified longest ago first; else in the order of app and day.
-    """
+
+def _held_ones(names: Iterable[str] | None, since: date | None) -> sa.Select[Any]:
     query = sa.select(archives).where(archives.c.held.is_(True))
     if names is not None:
         query = query.where(archives.c.app.in_(list(names)))
     if since is not None:
         query = query.where(archives.c.day >= since)
-    if oldest is not None:
-        query = query.order_by(archives.c.verified, archives.c.id).limit(oldest)
-    else:
-        query = query.order_by(archives.c.app, archives.c.day, archives.c.version)
+    return query
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Which archives a round of verifying is about: verified up to `until`, of the apps `names`, None
+    for all, from the day `since` on."""
+
+    until: datetime
+    names: tuple[str, ...] | None = None
+    since: date | None = None
+
+
+def verified_longest_ago(
+    connection: sa.Connection, about: Round, after: HeldArchive | None, limit: int
+) -> list[HeldArchive]:
+    """Return up to `limit` held archives, those verified longest ago first, from behind `after` on.
+
+    Reads no more rows than that, however many there are.
+    """
+    query = _held_ones(about.names, about.since).where(archives.c.verified <= about.until)
+    if after is not None:
+        ties = sa.or_(archives.c.verified > after.verified, archives.c.id > after.number)
+        query = query.where(archives.c.verified >= after.verified, ties)
+    query = query.order_by(archives.c.verified, archives.c.id).limit(limit)
     return [_held(row) for row in connection.execute(query)]
+
+
+def verified_ahead(
+    connection: sa.Connection, about: Round, now: datetime, limit: int
+) -> list[HeldArchive]:
+    """Return up to `limit` held archives that a clock which was ahead of `now` says were verified."""
+    query = _held_ones(about.names, about.since).where(archives.c.verified > now)
+    return [_held(row) for row in connection.execute(query.limit(limit))]
+
+
+def last_verified(connection: sa.Connection, number: int) -> datetime | None:
+    """Return when the archive of an arrival was last verified, None if it is not held any more."""
+    query = sa.select(archives.c.verified)
+    query = query.where(archives.c.id == number, archives.c.held.is_(True))
+    return connection.execute(query).scalar_one_or_none()
+
+
+def verified_since(connection: sa.Connection) -> dict[str, datetime]:
+    """Return the instant since which each held archive of an app was verified, by app."""
+    oldest = sa.func.min(archives.c.verified)
+    query = sa.select(archives.c.app, oldest).where(archives.c.held.is_(True))
+    return {row.app: row[1] for row in connection.execute(query.group_by(archives.c.app))}
 
 
 def lost_reports(connection: sa.Connection, names: Iterable[str]) -> list[Report]:

@@ -216,9 +216,10 @@ def _naming_version(report: Report, version: int) -> dict[str, Any]:
 
 
 def lose_archive(connection: sa.Connection, report: Report, version: int) -> bool:
-    """Say that the file of a version is gone, and reopen the report if it was the latest held one.
+    """Say that the file of a version is gone, and reopen the report unless a newer one is held.
 
-    Return whether the report is missing now.
+    The server has the newest content alone: it can give that back, but no older one. Return whether the
+    report was reopened.
     """
     same = _naming_version(report, version)
     row = connection.execute(_HELD_VERSION, same).one_or_none()
@@ -226,15 +227,23 @@ def lose_archive(connection: sa.Connection, report: Report, version: int) -> boo
         connection.execute(_LET_GO, same)
         _add_bytes(connection, report.app, -row.size)
         mark_stale(connection, report.app, report.day.year)
-    if connection.execute(_ANY_HELD, naming(report)).first() is not None:
+    if connection.execute(_NEWER_HELD, same).first() is not None:
         return False
-    connection.execute(_REOPEN, naming(report))
+    reopen(connection, report)
     return True
+
+
+def reopen(connection: sa.Connection, report: Report) -> None:
+    """Say of a stored report that it is missing, and may be asked for at once."""
+    connection.execute(_REOPEN, naming(report))
 
 
 _HELD_VERSION = sa.select(archives.c.size).where(_VERSION, archives.c.held.is_(True))
 _LET_GO = sa.update(archives).where(_VERSION).values(held=False)
-_ANY_HELD = sa.select(archives.c.id).where(of_report(archives), archives.c.held.is_(True)).limit(1)
+_HELD = sa.and_(of_report(archives), archives.c.held.is_(True))
+_NEWER_HELD = (
+    sa.select(archives.c.id).where(_HELD, archives.c.version > sa.bindparam("of_version")).limit(1)
+)
 _REOPEN = (
     sa.update(reports)
     .where(of_report(reports), reports.c.state == "stored")
@@ -243,19 +252,66 @@ _REOPEN = (
 
 
 def adopt_row(connection: sa.Connection, archive: Archive, now: datetime) -> int | None:
-    """Record a whole file that was found under its final name, outside of any attempt."""
-    connection.execute(_adopted(connection.dialect.name), archive.report._asdict())
+    """Record a whole file that was found under its final name, outside of any attempt.
+
+    The report is stored with it, unless a newer version of it is known, and lost.
+    """
     flags = oddities(archive, recent_archives(connection, archive.report, _NEIGHBOURS))
-    return insert_archive(connection, archive, now, flags)
+    arrival = insert_archive(connection, archive, now, flags)
+    ensure_row(connection, archive.report)
+    settle(connection, archive.report)
+    return arrival
+
+
+def ensure_row(connection: sa.Connection, report: Report) -> None:
+    """Give `report` a row, as missing, if it has none."""
+    connection.execute(_one_row(connection.dialect.name), report._asdict())
 
 
 @cache
-def _adopted(dialect: str) -> Any:
+def _one_row(dialect: str) -> Any:
     row = upsert(dialect, reports).values(
-        **given("app", "day"), state="stored", attempts=0, tries=0
+        **given("app", "day"), state="missing", attempts=0, tries=0
     )
-    settled = {"state": "stored", "tries": 0, "next_attempt": None, "reason": None}
-    return row.on_conflict_do_update(index_elements=[reports.c.app, reports.c.day], set_=settled)
+    return row.on_conflict_do_nothing()
+
+
+def settle(connection: sa.Connection, report: Report) -> bool:
+    """Say that `report` is stored if the newest version that is known of it is held; return if it is."""
+    newest = connection.execute(_NEWEST, naming(report)).scalar()
+    if newest:
+        connection.execute(_SETTLE, naming(report))
+    return bool(newest)
+
+
+_NEWEST = (
+    sa.select(archives.c.held)
+    .where(of_report(archives))
+    .order_by(archives.c.version.desc())
+    .limit(1)
+)
+_SETTLE = (
+    sa.update(reports)
+    .where(of_report(reports), reports.c.state == "missing")
+    .values(state="stored", tries=0, next_attempt=None, reason=None)
+)
+
+
+def correct_archive(connection: sa.Connection, archive: Archive, now: datetime) -> None:
+    """Have the row of a held version say what its file, found to be right at `now`, says."""
+    same = _naming_version(archive.report, archive.version)
+    row = connection.execute(_HELD_VERSION, same).one_or_none()
+    if row is None:
+        return
+    right = {"size": archive.size, "sha256": archive.sha256, "members": archive.members}
+    connection.execute(_CORRECT, {**same, **right, "verified": now})
+    _add_bytes(connection, archive.report.app, archive.size - row.size)
+    mark_stale(connection, archive.report.app, archive.report.day.year)
+
+
+_CORRECT = (
+    sa.update(archives).where(_VERSION).values(given("size", "sha256", "members", "verified"))
+)
 
 
 def set_verified(connection: sa.Connection, report: Report, version: int, now: datetime) -> None:

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reportsync.collect import Collected
 from reportsync.errors import AppRefused, ArchiveRefused, StorageError, TooLarge
 from reportsync.incidents import Said, Seen
 from reportsync.model import ANSWERED, Report
+from reportsync.service.judge import Checked, Found
 from reportsync.service.passes import Listener
+from reportsync.service.verify import first_unreadable
+
+_DAMAGED = (Found.DAMAGED, Found.LOST)
+
+
+def seen_in(amiss: Iterable[Checked]) -> Seen:
+    """Return what a verification saw that found these archives not right. Pure."""
+    found = list(amiss)
+    error = first_unreadable(found)
+    return Seen(
+        damaged=frozenset(one.archive.report for one in found if one.found in _DAMAGED),
+        storage=Said(error.message, error.hint) if error else None,
+        judged=frozenset(),
+    )
 
 
 class Watch(Listener):

@@ -1,33 +1,33 @@
-"""Re-hash what is on disk against what the ledger says."""
+"""Re-hash what is on disk against what the ledger says, all of it or what was verified longest ago."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from reportsync.errors import StorageError
 from reportsync.ledger import queries, records
-from reportsync.ledger.queries import HeldArchive
-from reportsync.model import Archive
-from reportsync.service.world import World, look
+from reportsync.ledger.queries import HeldArchive, Round
+from reportsync.service.judge import Checked, Found, judge
+from reportsync.service.world import World, look, refuse_unmounted
 from reportsync.settings import Config
-from reportsync.stop import Stop
 from reportsync.store import Store
 
 _GROUP_SECONDS = 2.0
 """How long found-right instants are gathered before they are written together."""
 
+_GROUP = 64
+"""How many of them at most: each keeps a file open."""
 
-class Found(StrEnum):
-    """What became of an archive that the ledger says is held."""
+_CHUNK = 100
 
-    OK = "ok"
-    DAMAGED = "damaged"
-    LOST = "lost"
+MOST_UNREADABLE = 10
+"""After so many archives that the disk does not give it is the disk, and no more are tried."""
 
 
 def nothing_kept(config: Config) -> bool:
@@ -38,59 +38,113 @@ def nothing_kept(config: Config) -> bool:
         return ledger.read(queries.archive_id) is None
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One archive, re-hashed."""
-
-    archive: Archive
-    found: Found
-
-
-def re_hash(store: Store, archive: Archive, stop: Stop) -> Found:
-    """Read the file of `archive` and compare size and SHA-256; raise `StorageError` if it cannot be read."""
-    try:
-        size, sha256 = store.digest(archive.report, archive.version, stop.check)
-    except FileNotFoundError:
-        return Found.LOST
-    return Found.OK if (size, sha256) == (archive.size, archive.sha256) else Found.DAMAGED
-
-
 def verify(
     world: World,
     names: Sequence[str] | None,
     since: date | None,
     oldest: int | None,
-    tell: Callable[[int, Checked], None],
+    tell: Callable[[Checked], None],
 ) -> list[Checked]:
     """Re-hash the held archives of the apps `names` (None: all) from the day `since` on.
 
-    With `oldest` only that many, those verified longest ago first, so that repeated calls go round.
-    `tell(total, checked)` is called after each. Notes in the ledger when each was found right. Raises
-    `Stopped` when asked to stop; what was verified until then is noted.
+    With `oldest` only that many, those verified longest ago first, so that repeated calls go round; what
+    another process is just verifying so is left to it. `tell(checked)` is called after each. Notes in the
+    ledger when each was found right. Raises `Stopped` when asked to stop, what was verified until then
+    being noted, and `StorageError` if the archive is not there or the disk gives too little of it.
     """
-    rows = world.ledger.read(queries.held_archives, names, since, oldest)
     result: list[Checked] = []
-    right: list[tuple[HeldArchive, datetime]] = []
-    noted = time.monotonic()
-    try:
+    rows: Iterable[HeldArchive]
+    if oldest is None:
+        rows = world.ledger.read(queries.held_archives, names, since)
+    else:
+        rows = longest_ago(world, Round(world.clock(), tuple(names) if names else None, since))
+    with Notes(world) as notes:
         for row in rows:
-            checked = Checked(row.archive, re_hash(world.store, row.archive, world.stop))
-            result.append(checked)
-            tell(len(rows), checked)
-            if checked.found is Found.OK:
-                right.append((row, world.clock()))
-            if time.monotonic() - noted > _GROUP_SECONDS:
-                _note(world, right)
-                noted = time.monotonic()
-    finally:
-        _note(world, right)
+            if len(result) == oldest:
+                break
+            if oldest is not None and not notes.reserve(row):
+                continue
+            result.append(checked(world, row, world.stop.check))
+            tell(result[-1])
+            notes.add(row, result[-1])
+            refuse_dead_disk(result)
     return result
 
 
-def _note(world: World, right: list[tuple[HeldArchive, datetime]]) -> None:
-    if right:
-        world.ledger.write(_set_verified, tuple(right))
-        right.clear()
+def checked(world: World, row: HeldArchive, check_stop: Callable[[], None]) -> Checked:
+    """Re-hash one archive; `StorageError` if the whole archive folder is gone."""
+    found = judge(world.store, row.archive, check_stop)
+    if found.found is Found.LOST:
+        refuse_unmounted(world)
+    return found
+
+
+def refuse_dead_disk(found: Sequence[Checked]) -> None:
+    """Raise the `StorageError` of the last one if too many archives cannot be read."""
+    errors = [one.error for one in found if one.error is not None]
+    if len(errors) >= MOST_UNREADABLE:
+        raise errors[-1]
+
+
+def first_unreadable(found: Iterable[Checked]) -> StorageError | None:
+    """Return why the first archive that cannot be read cannot, None if all can."""
+    return next((one.error for one in found if one.error is not None), None)
+
+
+def longest_ago(world: World, about: Round) -> Iterator[HeldArchive]:
+    """Yield the archives of a round, those verified longest ago first.
+
+    Before them those of which a clock that was ahead says that it verified them: they would never come.
+    """
+    yield from world.ledger.read(queries.verified_ahead, about, world.clock(), _CHUNK)
+    last: HeldArchive | None = None
+    while rows := world.ledger.read(queries.verified_longest_ago, about, last, _CHUNK):
+        yield from rows
+        last = rows[-1]
+
+
+@dataclass(slots=True)
+class Notes:
+    """Gathers when archives were found right, and writes that in groups; what is left at the end."""
+
+    world: World
+    _right: list[tuple[HeldArchive, datetime]] = field(default_factory=list)
+    _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _written: float = field(default_factory=time.monotonic)
+
+    def __enter__(self) -> Notes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.write()
+
+    def reserve(self, row: HeldArchive) -> bool:
+        """Say whether `row` is left to us: nobody else is reading it, or has just done so.
+
+        It is reserved until what was found is written.
+        """
+        archive = row.archive
+        reserved = self.world.store.reserved(archive.report, archive.version)
+        try:
+            free = self._held.enter_context(reserved)
+        except StorageError:  # which reading it will tell
+            return True
+        return free and self.world.ledger.read(queries.last_verified, row.number) == row.verified
+
+    def add(self, row: HeldArchive, found: Checked) -> None:
+        """Take in what was found."""
+        if found.found is Found.OK:
+            self._right.append((row, self.world.clock()))
+        if len(self._right) >= _GROUP or time.monotonic() - self._written > _GROUP_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was gathered, and give up what was reserved."""
+        with self._held.pop_all():
+            if self._right:
+                self.world.ledger.write(_set_verified, tuple(self._right))
+                self._right.clear()
+        self._written = time.monotonic()
 
 
 def _set_verified(connection: Connection, right: Iterable[tuple[HeldArchive, datetime]]) -> None:

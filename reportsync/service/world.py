@@ -60,8 +60,6 @@ def open_world(
 
     Raises `StorageError` if the folder or the ledger cannot be used.
     """
-    from reportsync.sources.daily import DailySource  # heavy, and not needed by those who look
-
     store = Store(config.storage.archive, config.storage.min_free)
     with open_ledger(config, store) as ledger:
         remembered = ledger.read(queries.archive_id)
@@ -70,11 +68,26 @@ def open_world(
         found = store.open(remembered)
         if found != remembered:
             ledger.write(upkeep.remember_archive, found)
-        source = DailySource(config.http, stop, clock)
-        try:
+        with open_source(config, stop, clock) as source:
             yield World(config, ledger, store, found, source, clock, stop, roll)
-        finally:
-            source.close()
+
+
+@contextmanager
+def open_source(config: Config, stop: Stop, clock: Clock) -> Iterator[Source]:
+    """Open the way to the vendor's API."""
+    from reportsync.sources.daily import DailySource  # heavy, and not needed by those who look
+
+    source = DailySource(config.http, stop, clock)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def refuse_unmounted(world: World) -> None:
+    """Raise `StorageError` if the archive is gone since it was opened: its files are not lost then."""
+    if world.store.look() != world.archive_id:
+        world.store.open(world.archive_id)
 
 
 def _had_a_ledger(store: Store) -> bool:

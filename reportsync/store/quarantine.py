@@ -28,14 +28,17 @@ def hash_file(file: BinaryIO, check_stop: Callable[[], None]) -> tuple[int, str]
     return size, digest.hexdigest()
 
 
-def set_aside(folders: Folders, report: Report, source: Scratch | Path, why: str) -> Path:
+def set_aside(
+    folders: Folders, report: Report, source: Scratch | Path, why: str, sha256: str | None = None
+) -> Path:
     """Move `source`, a scratch file or a file below the root, into quarantine.
 
-    `why` (foreign text is cleaned) becomes a part of its name. Content that is there already is
-    kept once; of each report the newest three files stay. Returns where it lies, durably. Raises
-    StorageError; FileNotFoundError passes if `source` is gone.
+    `why` (foreign text is cleaned) becomes a part of its name; a caller who knows the `sha256` of a file
+    spares reading it again. Content that is there already is kept once; of each report the newest three
+    files stay. Returns where it lies, durably. Raises StorageError; FileNotFoundError passes if `source`
+    is gone.
     """
-    sha256 = source.sha256 if isinstance(source, Scratch) else _hash_of(folders, source)
+    sha256 = source.sha256 if isinstance(source, Scratch) else sha256 or _hash_of(folders, source)
     place = folders.root / QUARANTINE / report.app
     with held(folders.make(QUARANTINE, report.app)) as folder:
         with storage_trouble("list", place):

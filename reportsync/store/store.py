@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -30,9 +31,21 @@ from reportsync.store.trouble import Obstructed, held, storage_trouble
 _MIN_INODES = 16  # a few reports with their folders
 LOCK_TIMEOUT = 30.0  # seconds
 
+Identity = tuple[int, int, int, int]
+
 
 def _never_stop() -> None:
     return None
+
+
+def _is_free(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # NFS grants it on files open for writing alone
+        return True
+    return True
 
 
 class Store:
@@ -174,6 +187,33 @@ class Store:
         ):
             return hash_file(file, check_stop)
 
+    @contextmanager
+    def reserved(self, report: Report, version: int) -> Iterator[bool]:
+        """Reserve an archive for reading in the body; yield False if another process is reading it so.
+
+        True as well if there is no such file, or if its file system knows no locks.
+        """
+        try:
+            file = self.open_archive(report, version)
+        except FileNotFoundError:
+            yield True
+            return
+        with file:
+            yield _is_free(file)
+
+    def identity(self, report: Report, version: int) -> Identity | None:
+        """Return what tells the file under a final name from any other, and from its earlier self.
+
+        None if there is none.
+        """
+        path = self.path(report, version)
+        with storage_trouble("look at", path):
+            try:
+                status = path.lstat()
+            except FileNotFoundError:
+                return None
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
     def sweep(self) -> int:
         """Remove scratch files whose writers are dead, and return how many they were.
 
@@ -201,9 +241,11 @@ class Store:
         """
         return locked_marker(self._folders, timeout, check_stop)
 
-    def quarantine(self, report: Report, source: Scratch | Path, why: str) -> Path:
+    def quarantine(
+        self, report: Report, source: Scratch | Path, why: str, sha256: str | None = None
+    ) -> Path:
         """Move a refused body or a damaged archive aside; see `quarantine.set_aside`."""
-        return set_aside(self._folders, report, source, why)
+        return set_aside(self._folders, report, source, why, sha256)
 
     def walk(self) -> Iterator[tuple[Report, int, Path]]:
         """Yield (report, version, path) of all archives, sorted; none if there is no folder."""

@@ -19,12 +19,13 @@ from reportsync.model import ONE_DAY, Report, Waiver
 from reportsync.plan import Ask
 from reportsync.sandbox import Fault
 from reportsync.service import hooks
+from reportsync.service.judge import Found
 from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.repair import mend
 from reportsync.service.review import HOOK_TRIES
 from reportsync.service.seen import Watch
 from reportsync.service.status import status
-from reportsync.service.verify import Found, verify
+from reportsync.service.verify import verify
 
 # Apprise 2.2 imports it with its mail plugin on Python up to 3.12.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
@@ -142,7 +143,7 @@ def test_damage_is_told_once_and_over_when_the_file_is_right_again(tmp_path: Pat
                 path.chmod(0o600)
                 path.write_bytes(content)
                 stage.pass_by(minutes=5)
-                checked = verify(world, None, None, None, lambda total, one: None)
+                checked = verify(world, None, None, None, lambda one: None)
                 bad = {one.archive.report for one in checked if one.found is not Found.OK}
                 announcer.found(world.ledger, Seen(damaged=frozenset(bad)))
                 stage.step(world, announcer)

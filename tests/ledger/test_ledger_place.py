@@ -27,8 +27,10 @@ from reportsync.ledger import (
     records,
     sqlite_path,
 )
-from reportsync.service.repair import Mended, set_aside_damaged_ledger
+from reportsync.service.mending import Mended
+from reportsync.service.rebuild import Wanted, make_whole
 from reportsync.settings import App, Config, Storage
+from reportsync.store import Store
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -138,12 +140,13 @@ def test_fault_31_a_damaged_ledger_is_set_aside_with_its_journal(tmp_path: Path)
     open_writing(f"sqlite:///{path}").close()
     journal = path.with_name("ledger.db-journal")
     config = config_of(path)
+    store = Store(config.storage.archive, 0)
     told: list[Mended] = []
-    set_aside_damaged_ledger(config, clock, told.append)
+    make_whole(config, store, clock, Wanted(), told.append)
     assert (told, path.exists()) == ([], True)
     path.write_bytes(b"garbage")
     journal.write_bytes(b"old pages")
-    set_aside_damaged_ledger(config, clock, told.append)
+    make_whole(config, store, clock, Wanted(), told.append)
     assert sorted(entry.name for entry in path.parent.iterdir()) == [
         "ledger.db.damaged-20260310T120000Z",
         "ledger.db.damaged-20260310T120000Z-journal",

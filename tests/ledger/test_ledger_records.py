@@ -129,17 +129,21 @@ def test_unchanged_content_is_an_attempt_and_nothing_else(ledger: Ledger) -> Non
     assert len(ledger.read(queries.versions_of, REPORT)) == 1
 
 
-def test_a_report_is_missing_again_only_when_its_last_held_version_is_lost(ledger: Ledger) -> None:
-    stored(ledger, version=1, size=10)
-    stored(ledger, version=2, size=20)
-    assert not ledger.write(records.lose_archive, REPORT, 2)
+def test_a_report_is_missing_again_only_when_its_newest_held_version_is_lost(
+    ledger: Ledger,
+) -> None:
+    for version in (1, 2, 3):
+        stored(ledger, version=version, size=10 * version)
+    assert not ledger.write(records.lose_archive, REPORT, 2), "the server has newer content alone"
     assert row_of(ledger).state == "stored"
+    assert ledger.write(records.lose_archive, REPORT, 3)
+    assert row_of(ledger).state == "missing"
     assert ledger.write(records.lose_archive, REPORT, 1)
     row = row_of(ledger)
-    assert (row.state, row.tries, row.next_attempt, row.attempts) == ("missing", 0, None, 2)
+    assert (row.state, row.tries, row.next_attempt, row.attempts) == ("missing", 0, None, 3)
     assert row.reason == "its archive was lost or damaged"
     assert known(ledger).bytes == 0
-    assert [held.held for held in ledger.read(queries.versions_of, REPORT)] == [False, False]
+    assert [held.held for held in ledger.read(queries.versions_of, REPORT)] == [False] * 3
 
 
 def test_losing_twice_counts_the_bytes_once(ledger: Ledger) -> None:
@@ -227,8 +231,11 @@ def test_the_longest_unverified_come_first(ledger: Ledger) -> None:
     for n in range(3):
         stored(ledger, Report("shop", DAY + n * ONE_DAY))
     ledger.write(records.set_verified, REPORT, 1, NOW + LEASE)
-    oldest = ledger.read(queries.held_archives, None, None, 2)
+    about = queries.Round(NOW + LEASE)
+    oldest = ledger.read(queries.verified_longest_ago, about, None, 2)
     assert [row.archive.report.day.day for row in oldest] == [2, 3]
+    further = ledger.read(queries.verified_longest_ago, about, oldest[0], 5)
+    assert [row.archive.report.day.day for row in further] == [3, 1], "ties by their numbers"
 
 
 def test_fault_33_a_pass_noted_by_a_clock_that_was_ahead_does_not_pass_for_progress(
@@ -312,7 +319,7 @@ def test_invariant_9_attempts_never_decrease_and_states_change_only_for_their_re
         held = any(one.held for one in lite.read(queries.versions_of, report))
         assert before.attempts <= row.attempts <= before.attempts + 1
         assert len(lite.read(queries.attempts_of, report)) == row.attempts
-        assert (row.state == "stored") == held
+        assert row.state == "missing" or held
         if before.state == "stored" and row.state == "missing":
             assert what == "lose"
         assert 0 <= row.tries <= row.attempts

@@ -1,0 +1,125 @@
+"""Bring rows that were read from a damaged ledger into one that was rebuilt; what is there already stays."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from reportsync.ledger.salvage import Row, Rows
+
+_NONE = Rows(())
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How rows of a table are told apart: by `same`, wherever they got their numbers.
+
+    `later` are the columns that are filled in once in the life of a row.
+    """
+
+    same: tuple[str, ...]
+    number: str | None = None
+    later: tuple[str, ...] = ()
+
+
+_KINDS = {
+    "waivers": _Kind(
+        ("app", "first", "last", "reason", "author", "created", "until"), "id", ("ended",)
+    ),
+    "attempts": _Kind(("app", "day", "started", "ended", "outcome"), "id"),
+    "archives": _Kind(("app", "day", "version"), "id"),
+    "incidents": _Kind(
+        ("key", "opened"), "id", ("told", "handed", "closed", "outcome", "end_told")
+    ),
+    "passes": _Kind(("id",), None, ("ended", "exit")),
+    "deliveries": _Kind(("arrival",)),
+}
+_COUNTS = ("attempts", "tries", "next_attempt", "last_attempt", "last_outcome", "reason")
+
+
+def merge(target: sqlite3.Connection, found: Mapping[str, Rows]) -> dict[str, int]:
+    """Add the rows `found` to the ledger `target`, and return how many were new, by table.
+
+    Numbers of arrivals are kept. Claims are not taken over: their owners work on another ledger. What the
+    database's own rules refuse is left out. Whether a report is stored is for the tree to tell.
+    """
+    with target:
+        added = {name: _add(target, name, kind, found) for name, kind in _KINDS.items()}
+        added["reports"] = _merge_reports(target, found.get("reports", _NONE).good)
+        _merge_facts(target, found)
+        target.execute(
+            "INSERT OR IGNORE INTO stale_sums (app, year, serial)"
+            " SELECT DISTINCT app, CAST(substr(day, 1, 4) AS INTEGER), 1 FROM archives"
+        )
+    return {name: count for name, count in added.items() if count}
+
+
+def _add(target: sqlite3.Connection, name: str, kind: _Kind, found: Mapping[str, Rows]) -> int:
+    there = _there(target, name, kind)
+    taken = {row[0] for row in target.execute(f"SELECT {kind.number or 'NULL'} FROM {name}")}
+    added = 0
+    for row in found.get(name, _NONE).good:
+        same = tuple(row[column] for column in kind.same)
+        if same in there:
+            _fill_in(target, name, kind, row)
+            continue
+        values = dict(row)
+        if name == "deliveries":  # whoever ran them is another ledger's
+            values |= dict.fromkeys(("owner", "token", "lease_end", "process"))
+        if kind.number and values[kind.number] in taken:
+            del values[kind.number]
+        there.add(same)
+        added += _insert(target, name, values)
+    return added
+
+
+def _there(target: sqlite3.Connection, name: str, kind: _Kind) -> set[tuple[object, ...]]:
+    return set(target.execute(f"SELECT {', '.join(kind.same)} FROM {name}").fetchall())
+
+
+def _insert(target: sqlite3.Connection, name: str, values: Row) -> int:
+    columns, marks = ", ".join(values), ", ".join("?" * len(values))
+    statement = f"INSERT OR IGNORE INTO {name} ({columns}) VALUES ({marks})"
+    return target.execute(statement, tuple(values.values())).rowcount
+
+
+def _fill_in(target: sqlite3.Connection, name: str, kind: _Kind, row: Row) -> None:
+    same = " AND ".join(f"{column} IS ?" for column in kind.same)
+    known = tuple(row[column] for column in kind.same)
+    for column in kind.later:
+        if row[column] is not None:
+            target.execute(
+                f"UPDATE {name} SET {column} = ? WHERE {column} IS NULL AND {same}",
+                (row[column], *known),
+            )
+
+
+def _merge_reports(target: sqlite3.Connection, rows: Iterable[Row]) -> int:
+    """Add reports without a row; of others take over the attempts made since."""
+    added = 0
+    sets = ", ".join(f"{column} = ?" for column in _COUNTS)
+    for row in rows:
+        added += _insert(target, "reports", row)
+        target.execute(
+            f"UPDATE reports SET {sets} WHERE app = ? AND day = ? AND attempts < ?",
+            (*(row[column] for column in _COUNTS), row["app"], row["day"], row["attempts"]),
+        )
+    return added
+
+
+def _merge_facts(target: sqlite3.Connection, found: Mapping[str, Rows]) -> None:
+    """Take over the archive's id, and up to where arrivals were given to the hook.
+
+    The latter only where all deliveries could be read: one that was lost is made again rather than never.
+    """
+    facts = {row["name"]: row["value"] for row in found.get("facts", _NONE).good}
+    if found.get("deliveries", Rows((), broken=True)).broken:
+        facts.pop("hook", None)
+    for name, value in facts.items():
+        target.execute("INSERT OR IGNORE INTO facts (name, value) VALUES (?, ?)", (name, value))
+        if name == "hook" and value.isdigit():
+            target.execute(
+                "UPDATE facts SET value = ? WHERE name = 'hook' AND CAST(value AS INTEGER) < ?",
+                (value, int(value)),
+            )

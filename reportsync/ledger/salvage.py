@@ -1,0 +1,179 @@
+"""What a damaged ledger still gives: its rows, as far as they can be read and make sense."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from reportsync.errors import LedgerError
+from reportsync.incidents import Cause
+from reportsync.ledger import place
+from reportsync.ledger.migrate import HEAD
+from reportsync.ledger.place import cannot_open, file_uri
+from reportsync.ledger.tables import Instant, metadata
+from reportsync.model import Outcome
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a table that make sense, how many others there are, and whether some cannot be read."""
+
+    good: tuple[Row, ...]
+    senseless: int = 0
+    broken: bool = False
+
+
+def damage(path: Path) -> str | None:
+    """Say what is wrong with the ledger at `path`, None if it is whole (or empty, which is no ledger).
+
+    Raises `LedgerError` where that cannot be told: another process holds it, or the disk does not give it.
+    """
+    like_sqlite = place.looks_like_sqlite(path)
+    if not like_sqlite:
+        return None if like_sqlite is None else "file is not a database"
+    try:
+        with closing(sqlite3.connect(file_uri(path, "rw"), uri=True, timeout=30)) as connection:
+            rows = connection.execute("PRAGMA integrity_check(3)").fetchall()
+            if rows != [("ok",)]:
+                return "; ".join(str(row[0]) for row in rows)
+            return _nonsense(connection)
+    except sqlite3.DatabaseError as error:
+        if _primary(error) in _DAMAGE:
+            return str(error)
+        raise LedgerError(
+            f"the ledger {path} cannot be looked at: {error}",
+            hint="see that no other process holds it, and that its disk is well; then try again",
+        ) from None
+
+
+def _primary(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)) & 0xFF
+
+
+def _nonsense(connection: sqlite3.Connection) -> str | None:
+    """Say which rows of a ledger of ours make no sense, although the database is intact."""
+    if not _is_ours(connection):
+        return None
+    wrong = {name: rows.senseless for name, rows in _read(connection).items() if rows.senseless}
+    told = ", ".join(f"{count} of {name}" for name, count in sorted(wrong.items()))
+    return f"there are rows that make no sense: {told}" if told else None
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    try:
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return False
+    return found is not None and found[0] == HEAD
+
+
+def read(path: Path, folder: Path) -> dict[str, Rows]:
+    """Return what can be read of the ledger at `path`, by table; work on a copy of it in `folder`.
+
+    A copy, because SQLite plays back what an interrupted transaction has left when it opens a database.
+    """
+    copy = folder / "damaged.db"
+    try:
+        shutil.copyfile(path, copy)
+        journal = path.with_name(f"{path.name}-journal")
+        if journal.exists():
+            shutil.copyfile(journal, folder / "damaged.db-journal")
+    except OSError as error:
+        raise cannot_open(path, error) from None
+    try:
+        with closing(sqlite3.connect(file_uri(copy, "rw"), uri=True)) as connection:
+            return _read(connection) if _is_ours(connection) else {}
+    except sqlite3.DatabaseError:
+        return {}
+
+
+def _read(connection: sqlite3.Connection) -> dict[str, Rows]:
+    connection.row_factory = sqlite3.Row
+    # A text that is no UTF-8 would end the reading; so it is found out by its surrogates.
+    connection.text_factory = lambda text: text.decode(errors="surrogateescape")
+    return {table.name: _rows(connection, table) for table in metadata.sorted_tables}
+
+
+def _rows(connection: sqlite3.Connection, table: sa.Table) -> Rows:
+    """Read a table from its beginning, and where that breaks off also from its end."""
+    columns = ", ".join(f'"{column.name}"' for column in table.c)
+    found: dict[tuple[Any, ...], Row] = {}
+    broken = False
+    for order in _orders(table):
+        try:
+            for row in connection.execute(f"SELECT {columns} FROM {table.name} ORDER BY {order}"):
+                found[tuple(row)] = dict(row)
+        except sqlite3.DatabaseError:
+            broken = True
+        else:
+            break
+    good = tuple(row for row in found.values() if makes_sense(table, row))
+    return Rows(good, len(found) - len(good), broken)
+
+
+def _orders(table: sa.Table) -> tuple[str, str]:
+    key = ["rowid"]
+    if not table.dialect_options["sqlite"]["with_rowid"]:
+        key = [column.name for column in table.primary_key]
+    return ", ".join(key), ", ".join(f"{name} DESC" for name in key)
+
+
+def makes_sense(table: sa.Table, row: Mapping[str, Any]) -> bool:
+    """Say whether every value of `row` is one that the program writes into its column."""
+    try:
+        return all(_fits(table, column, row[column.name]) for column in table.c)
+    except ValueError:
+        return False
+
+
+def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:
+    if value is None:
+        return bool(column.nullable)
+    special = _SPECIAL.get((table.name, column.name))
+    if special is not None:
+        special(value)
+    match column.type:
+        case Instant():
+            return bool(_INSTANT.fullmatch(value) and datetime.fromisoformat(value))
+        case sa.Date():
+            return bool(_DAY.fullmatch(value) and date.fromisoformat(value))
+        case sa.Boolean():
+            return bool(value in (0, 1))
+        case sa.Integer():
+            return isinstance(value, int)
+        case _:
+            return isinstance(value, str) and bool(value.encode() or True)
+
+
+def _spans(text: str) -> None:
+    for line in text.splitlines():
+        _, first, last = line.split(" ")
+        date.fromisoformat(first), date.fromisoformat(last)
+
+
+def _sha256(text: str) -> None:
+    int(text, 16)
+
+
+_SPECIAL: dict[tuple[str, str], Callable[[Any], Any]] = {
+    ("reports", "last_outcome"): Outcome,
+    ("attempts", "outcome"): Outcome,
+    ("archives", "sha256"): _sha256,
+    ("incidents", "key"): lambda key: Cause(key.partition(":")[0]),
+    ("incidents", "held"): _spans,
+}
