@@ -280,7 +280,8 @@ class _Work:
         first = lost[-1] if lost else max(recorded, default=0) + 1
         version = self._named(scratch, first)
         archive = Archive(self._report, version, scratch.size, scratch.sha256, members)
-        outcome = Outcome.VERSION if held else Outcome.STORED
+        # What had been lost and is there again is nothing new.
+        outcome = Outcome.VERSION if held and not lost else Outcome.STORED
         return self._record(archive, outcome, received)
 
     def _named(self, scratch: Scratch, version: int) -> int:

@@ -38,6 +38,7 @@ class Known:
 
     Every day from `first` to `through` has a row there; those of them without an archive are in
     `missing`. `beyond` are the stored days outside that range. `newest` is the latest stored day.
+    `verified_since` is the instant since which each held archive was verified, None without any.
     """
 
     first: date | None = None
@@ -47,6 +48,7 @@ class Known:
     waivers: tuple[Waiver, ...] = ()
     bytes: int = 0
     newest: date | None = None
+    verified_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
 from reportsync.cli.options import JSON
-from reportsync.cli.output import put, put_json
-from reportsync.errors import UsageProblem
+from reportsync.cli.output import put, put_json, say
+from reportsync.errors import StorageError, UsageProblem
 from reportsync.ledger import waivers
 from reportsync.model import Waiver, system_clock
 from reportsync.redact import clean
+from reportsync.service.sums import back_up_now
 from reportsync.service.world import chosen, open_ledger
-from reportsync.settings import App
+from reportsync.settings import App, Config
 
 _DASHES = {"ignore_unknown_options": True}
 
@@ -64,6 +65,7 @@ def waive(
     waiver = Waiver(one.name, start, end, clean(reason), _author(), now, expiry)
     with open_ledger(config) as ledger:
         ledger.write(waivers.add, waiver)
+    _back_up(config, now)
     if as_json:
         put_json(
             {
@@ -94,6 +96,7 @@ def unwaive(context: Context, app: str, first: DayWord, last: DayWord | None, as
     start, end = _range(one, first, last, now)
     with open_ledger(config) as ledger:
         touched = ledger.write(waivers.take_back, one.name, start, end, now)
+    _back_up(config, now)
     if as_json:
         put_json(
             {"version": 1, "app": one.name, "from": str(start), "to": str(end), "ended": touched}
@@ -103,6 +106,14 @@ def unwaive(context: Context, app: str, first: DayWord, last: DayWord | None, as
     else:
         put(f"nothing was waived: {one.name} {_text(start, end)}")
     return 0
+
+
+def _back_up(config: Config, now: datetime) -> None:
+    """Put a person's word into today's backup: it is what a rebuilt ledger could not find out again."""
+    try:
+        back_up_now(config, now.date())
+    except StorageError as error:
+        say(f"reportsync: it is noted, but not in a backup: {error.message}")
 
 
 def _range(app: App, first: DayWord, last: DayWord | None, now: datetime) -> tuple[date, date]:

@@ -31,8 +31,16 @@ _NOTICES_A_DEAD_SERVER = {
 }
 """By default libpq waits for hours for a host that is gone; the URL may say otherwise."""
 
-_DAMAGE = ("malformed", "not a database", "constraint", "no such table", "no such column")
+CHECKED_AT_OPENING = 2**25
+"""Bytes of a ledger that are looked through within 0.2 s; a larger one is when it is backed up, daily."""
+
+_DAMAGE = (
+    "malformed", "not a database", "constraint", "no such table", "no such column", "to UTF-8",
+)  # fmt: skip
 """What SQLite says of a ledger that is damaged, or was emptied while it was open."""
+
+_NONSENSE = ("Couldn't parse", "Invalid isoformat string", "is not a valid Outcome")
+"""What Python says of days, instants and outcomes that nobody has written."""
 
 _READING = {"reportsync_reading": True}
 
@@ -130,6 +138,10 @@ class Ledger:
             failure = self._failure(error.orig)
         except sa.exc.TimeoutError as error:
             failure = self._failure(error)
+        except ValueError as error:
+            if not any(sign in str(error) for sign in _NONSENSE):
+                raise
+            failure = _senseless(error, self.path)
         else:
             return
         raise failure
@@ -168,6 +180,13 @@ def _size_limit() -> str:
     if limit == resource.RLIM_INFINITY:
         return ""
     return f"; files may have {limit} bytes at most: raise ulimit -f, or LimitFSIZE= in the unit"
+
+
+def _senseless(error: ValueError, path: Path | None) -> LedgerError:
+    """Return the error for a value that nobody has written: the database was damaged without a word."""
+    name = f"the ledger {path}" if path else "the ledger's database"
+    text = clean(str(error))
+    return LedgerError(f"{name} holds a value that makes no sense: {text}", hint=place.REPAIR_HINT)
 
 
 def _engine(url: str, path: Path | None, *, reading: bool, lock_wait: float) -> sa.Engine:
@@ -265,12 +284,29 @@ def open_writing(
     place.refuse_network(path.parent)
     with place.one_at_a_time(path.parent, lock_wait):
         place.refuse_foreign(path)
-        if place.looks_like_sqlite(path) is None:
+        known = place.looks_like_sqlite(path) is not None
+        if not known:
             place.refuse_as_root(path)
             if not restore(path):
                 place.create(path)
         engine = _engine(url, path, reading=False, lock_wait=lock_wait)
-        return _upgraded(Ledger(engine, path, make_durable, lock_wait))
+        ledger = Ledger(engine, path, make_durable, lock_wait)
+        if known and path.stat().st_size <= CHECKED_AT_OPENING:
+            _refuse_damaged(ledger)
+        return _upgraded(ledger)
+
+
+def _refuse_damaged(ledger: Ledger) -> None:
+    """Raise `LedgerError` if the database is not intact: nothing is to be written on top of damage."""
+    try:
+        (found,) = ledger.read(lambda view: view.exec_driver_sql("PRAGMA quick_check(1)").one())
+    except LedgerError:
+        ledger.close()
+        raise
+    if found != "ok":
+        ledger.close()
+        text = f"the ledger {ledger.path} is damaged: {clean(str(found))}"
+        raise LedgerError(text, hint=place.REPAIR_HINT)
 
 
 def _upgraded(ledger: Ledger) -> Ledger:

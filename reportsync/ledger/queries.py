@@ -73,6 +73,7 @@ def known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
     missing = _missing_by_app(connection)
     waived = waivers_by_app(connection)
     ranges = {row.name: row for row in connection.execute(sa.select(apps))}
+    verified = verified_since(connection)
     result = {}
     for name in names:
         row = ranges.get(name)
@@ -84,6 +85,7 @@ def known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
             waivers=tuple(waived.get(name, ())),
             bytes=row.bytes if row else 0,
             newest=_newest(connection, name),
+            verified_since=verified.get(name),
         )
     return result
 
@@ -340,7 +342,7 @@ def verified_since(connection: sa.Connection) -> dict[str, datetime]:
     """Return the instant since which each held archive of an app was verified, by app."""
     oldest = sa.func.min(archives.c.verified)
     query = sa.select(archives.c.app, oldest).where(archives.c.held.is_(True))
-    return {row.app: row[1] for row in connection.execute(query.group_by(archives.c.app))}
+    return {row[0]: row[1] for row in connection.execute(query.group_by(archives.c.app))}
 
 
 def lost_reports(connection: sa.Connection, names: Iterable[str]) -> list[Report]:

@@ -38,7 +38,7 @@ class Rows:
     broken: bool = False
 
 
-def damage(path: Path) -> str | None:
+def damage(path: Path, wait: float = 30.0) -> str | None:
     """Say what is wrong with the ledger at `path`, None if it is whole (or empty, which is no ledger).
 
     Raises `LedgerError` where that cannot be told: another process holds it, or the disk does not give it.
@@ -47,7 +47,7 @@ def damage(path: Path) -> str | None:
     if not like_sqlite:
         return None if like_sqlite is None else "file is not a database"
     try:
-        with closing(sqlite3.connect(file_uri(path, "rw"), uri=True, timeout=30)) as connection:
+        with closing(sqlite3.connect(file_uri(path, "rw"), uri=True, timeout=wait)) as connection:
             rows = connection.execute("PRAGMA integrity_check(3)").fetchall()
             if rows != [("ok",)]:
                 return "; ".join(str(row[0]) for row in rows)
@@ -69,8 +69,11 @@ def _nonsense(connection: sqlite3.Connection) -> str | None:
     """Say which rows of a ledger of ours make no sense, although the database is intact."""
     if not _is_ours(connection):
         return None
-    wrong = {name: rows.senseless for name, rows in _read(connection).items() if rows.senseless}
-    told = ", ".join(f"{count} of {name}" for name, count in sorted(wrong.items()))
+    found = sorted(_read(connection).items())
+    broken = ", ".join(name for name, rows in found if rows.broken)
+    if broken:
+        return f"tables cannot be read: {broken}"
+    told = ", ".join(f"{rows.senseless} of {name}" for name, rows in found if rows.senseless)
     return f"there are rows that make no sense: {told}" if told else None
 
 
@@ -103,7 +106,6 @@ def read(path: Path, folder: Path) -> dict[str, Rows]:
 
 
 def _read(connection: sqlite3.Connection) -> dict[str, Rows]:
-    connection.row_factory = sqlite3.Row
     # A text that is no UTF-8 would end the reading; so it is found out by its surrogates.
     connection.text_factory = lambda text: text.decode(errors="surrogateescape")
     return {table.name: _rows(connection, table) for table in metadata.sorted_tables}
@@ -111,13 +113,14 @@ def _read(connection: sqlite3.Connection) -> dict[str, Rows]:
 
 def _rows(connection: sqlite3.Connection, table: sa.Table) -> Rows:
     """Read a table from its beginning, and where that breaks off also from its end."""
-    columns = ", ".join(f'"{column.name}"' for column in table.c)
+    # Not in quotation marks, in which a name that is no column's any more would be taken for a text.
+    columns = ", ".join(f"[{column.name}]" for column in table.c)
     found: dict[tuple[Any, ...], Row] = {}
     broken = False
     for order in _orders(table):
         try:
             for row in connection.execute(f"SELECT {columns} FROM {table.name} ORDER BY {order}"):
-                found[tuple(row)] = dict(row)
+                found[row] = dict(zip(table.c.keys(), row, strict=True))
         except sqlite3.DatabaseError:
             broken = True
         else:

@@ -13,7 +13,7 @@ from reportsync.ledger import Ledger, claims, queries, records
 from reportsync.ledger.claims import Claim, ClaimLost
 from reportsync.model import Report
 from reportsync.service.judge import Checked, Found, judge
-from reportsync.service.world import World, refuse_unmounted
+from reportsync.service.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _is_so_still(world: World, checked: Checked) -> bool:
     if not any(row.held and row.archive == archive for row in rows):
         return False
     if checked.found is Found.LOST:
-        refuse_unmounted(world)
+        world.refuse_unmounted()
     return world.store.identity(archive.report, archive.version) == checked.file
 
 

@@ -21,7 +21,7 @@ from reportsync.model import Outcome, Report
 from reportsync.plan import Ask, Planned, plan
 from reportsync.service.lanes import Lanes, Turn
 from reportsync.service.sums import back_up, write_sums
-from reportsync.service.world import World, coverages, refuse_unmounted
+from reportsync.service.world import World, coverages
 from reportsync.settings import App
 from reportsync.store import Obstructed
 from reportsync.verdict import Findings, exit_code

@@ -55,6 +55,7 @@ def make_whole(config: Config, store: Store, clock: Clock, wanted: Wanted, tell:
         case = _case(path, clock, wanted)
         if case is None:
             return
+        place.refuse_as_root(path)
         with _scratch(path.parent / _SCRATCH) as folder:
             new = _build(case, store.backups, folder, tell)
             try:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+from reportsync.errors import StorageError
 from reportsync.ledger import backup, queries, upkeep
+from reportsync.model import Archive
 from reportsync.service.world import World, ledger_file
-from reportsync.store import Obstructed
+from reportsync.settings import Config
+from reportsync.store import Obstructed, Store
 
 
 def write_sums(world: World) -> int:
@@ -31,8 +36,26 @@ def write_sums(world: World) -> int:
 
 def _write_year(world: World, app: str, year: int) -> None:
     rows = [row.archive for row in world.ledger.read(queries.year_sums, app, year)]
-    entries = [(row.sha256, world.store.path(row.report, row.version).name) for row in rows]
+    noted = world.store.read_sums(app, year)
+    entries = []
+    for row in rows:
+        name = world.store.path(row.report, row.version).name
+        entries.append((_true_sum(world, row, noted.get(name, row.sha256)), name))
     world.store.write_sums(app, year, entries)
+
+
+def _true_sum(world: World, archive: Archive, noted: str) -> str:
+    """Return the ledger's sum of `archive`, or the one `noted` before if the file has that one.
+
+    Files never change: where the two part, one was damaged, and SHA256SUMS is what tells a changed row.
+    """
+    if noted == archive.sha256:
+        return noted
+    try:
+        _, sha256 = world.store.digest(archive.report, archive.version, world.stop.check_cut)
+    except (FileNotFoundError, StorageError):  # which verifying it will tell
+        return archive.sha256
+    return noted if sha256 == noted else archive.sha256
 
 
 def back_up(world: World) -> None:
@@ -41,3 +64,11 @@ def back_up(world: World) -> None:
     if path is not None:
         world.refuse_unmounted()  # lest it lie under the mount point, out of sight
         backup.back_up(path, world.store.backups, world.clock().date())
+
+
+def back_up_now(config: Config, today: date) -> None:
+    """Make a backup of an SQLite ledger in the place of today's, if there is an archive to keep it in."""
+    path = ledger_file(config)
+    store = Store(config.storage.archive, config.storage.min_free)
+    if path is not None and store.look() is not None:
+        backup.back_up(path, store.backups, today, renew=True)

@@ -14,7 +14,7 @@ from reportsync.errors import StorageError
 from reportsync.ledger import queries, records
 from reportsync.ledger.queries import HeldArchive, Round
 from reportsync.service.judge import Checked, Found, judge
-from reportsync.service.world import World, look, refuse_unmounted
+from reportsync.service.world import World, look
 from reportsync.settings import Config
 from reportsync.store import Store
 
@@ -75,7 +75,7 @@ def checked(world: World, row: HeldArchive, check_stop: Callable[[], None]) -> C
     """Re-hash one archive; `StorageError` if the whole archive folder is gone."""
     found = judge(world.store, row.archive, check_stop)
     if found.found is Found.LOST:
-        refuse_unmounted(world)
+        world.refuse_unmounted()
     return found
 
 

@@ -84,12 +84,6 @@ def open_source(config: Config, stop: Stop, clock: Clock) -> Iterator[Source]:
         source.close()
 
 
-def refuse_unmounted(world: World) -> None:
-    """Raise `StorageError` if the archive is gone since it was opened: its files are not lost then."""
-    if world.store.look() != world.archive_id:
-        world.store.open(world.archive_id)
-
-
 def _had_a_ledger(store: Store) -> bool:
     """Say whether a ledger of this archive was lost: it is marked as ours, and holds reports."""
     return store.look() is not None and next(store.walk(), None) is not None

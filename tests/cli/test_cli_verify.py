@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from cli_tool import Place, ago, check_sums, name_of, stand_in
+from cli_tool import Place, ago, check_sums, name_of, stand_in, today
 
 from reportsync.sandbox import Fault, Sandbox
 from reportsync.sandbox.reports import make_report
@@ -226,9 +227,8 @@ def test_fault_31_a_damaged_ledger_is_moved_aside_and_rebuilt(filled: Place, kin
     dry = filled.run("repair", "-n")
     assert filled.everything() == before
     assert "would set the ledger aside" in dry.err
-    if kind != "scribbled":  # what reads a few rows need not meet the damage
-        assert filled.run("sync").code == 5
-        assert filled.ledger.read_bytes() == data, "never overwritten"
+    assert filled.run("sync").code == 5
+    assert filled.ledger.read_bytes() == data, "never overwritten"
     asked, done = repaired(filled)
     assert (asked, done.code) == ([], 0), done.err
     (aside,) = filled.folder.glob("ledger.db.damaged-*")
@@ -249,15 +249,83 @@ def test_a_dry_run_of_repair_foresees_what_repair_does_and_writes_nothing(filled
     extra = file_of(filled, 3).with_suffix(".v2.zip")
     extra.write_bytes(make_report(APP.app_id, ago(3), revision=2))
     (filled.archive / "one" / "notes.txt").write_text("a stranger")
+    old = filled.archive / "one" / "2019" / "20190203.zip"
+    old.parent.mkdir()
+    old.write_bytes(b"no zip")
     before = filled.everything()
     asked, dry = repaired(filled, "-n")
     after = filled.everything()
     assert {path for path in before if before[path] != after[path]} <= {"config.yaml", "."}
     assert (asked, dry.code) == ([], 4)
-    assert dry.events[-1] == {"event": "summary", "found": 5, "reopen": 2, "exit": 4}
+    assert dry.events[-1] == {"event": "summary", "found": 6, "reopen": 2, "exit": 4}
     asked, done = repaired(filled)
     assert actions(done) == actions(dry)
     assert (len(asked), done.code) == (2, 0)
+
+
+@pytest.mark.parametrize("how", ["damaged", "lost", "lost with its backups", "replaced"])
+def test_a_dry_run_of_repair_foresees_what_becomes_of_the_ledger(filled: Place, how: str) -> None:
+    assert filled.run("waive", "one", str(ago(3)), "--reason", "off").code == 0
+    backup = next((filled.archive / ".ledger").iterdir())
+    words = [f"--restore={backup}"] if how == "replaced" else []
+    damage(file_of(filled, 5))
+    if how == "damaged":
+        data = bytearray(filled.ledger.read_bytes())
+        data[4096:4300] = b"\xff" * 204
+        filled.ledger.write_bytes(data)
+    elif how != "replaced":
+        filled.ledger.unlink()
+    if how == "lost with its backups":
+        shutil.rmtree(backup.parent)
+    _, dry = repaired(filled, "-n", *words)
+    asked, done = repaired(filled, *words)
+    # That a day was ever stored is then for the next pass to find out.
+    assert (len(asked), done.code) == ((0, 3) if how == "lost with its backups" else (1, 0))
+    instant = re.compile(r"\d{8}T\d{6}Z")
+    told = [
+        [(action, instant.sub("", what)) for action, what in actions(one)] for one in (dry, done)
+    ]
+    assert told[0] == told[1] != []
+    assert filled.run("repair", "-n").out == "nothing to repair: tree and ledger agree\n"
+
+
+def test_fault_31_the_newest_backup_is_restored_by_one_command(filled: Place) -> None:
+    assert filled.run("waive", "one", str(ago(3)), "--reason", "kept").code == 0
+    before = filled.ledger.read_bytes()
+    assert filled.run("repair", "--restore", "2001-01-01").code == 2
+    assert filled.ledger.read_bytes() == before
+    asked, done = repaired(filled, "--restore")
+    assert (asked, done.code) == ([], 0)
+    (aside,) = filled.folder.glob("ledger.db.replaced-*")
+    assert aside.read_bytes() == before
+    day = f"--restore={today()}"
+    assert repaired(filled, day)[1].code == 0
+    found = filled.run("why", "one", str(ago(3)), "--json").json
+    assert [one["reason"] for one in found["waivers"]] in ([], ["kept"])
+    assert [one["outcome"] for one in found["attempts"]] == ["stored"]
+
+
+def test_fault_31_row_h_a_waiver_outlives_the_ledger_that_was_lost_right_after_it(
+    filled: Place,
+) -> None:
+    words = ("one", str(ago(3)), "--reason", "switched off that day")
+    file_of(filled, 3).unlink()
+    repaired(filled, faults=(Fault("404"),))
+    for _ in range(2):
+        assert filled.run("waive", *words).code == 0
+        filled.ledger.unlink()
+        assert filled.run("sync").code == 0
+    assert filled.run("unwaive", *words[:2]).code == 0
+    filled.ledger.unlink()
+    assert filled.run("sync").code == 3
+
+
+def test_a_waiver_that_cannot_be_backed_up_holds_all_the_same(filled: Place) -> None:
+    shutil.rmtree(filled.archive / ".ledger")
+    (filled.archive / ".ledger").touch()
+    done = filled.run("waive", "one", str(ago(3)), "--reason", "off")
+    assert (done.code, done.out) == (0, f"waived one {ago(3)}: off\n")
+    assert "not in a backup" in done.err
 
 
 def test_a_dry_run_of_repair_looks_at_the_backup_of_a_lost_ledger(filled: Place) -> None:

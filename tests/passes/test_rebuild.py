@@ -1,0 +1,246 @@
+"""A damaged or lost ledger is rebuilt from its backup, from what it still gives, and from the tree."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pass_world import Here, ago, stand_in, sync
+
+from reportsync.errors import LedgerError
+from reportsync.incidents import Seen
+from reportsync.ledger import queries, salvage, tables, waivers
+from reportsync.model import Report, Waiver
+from reportsync.sandbox import Fault, Sandbox
+from reportsync.service.announcing import Announcer
+from reportsync.service.judge import Found
+from reportsync.service.mending import Mended
+from reportsync.service.rebuild import Wanted, make_whole
+from reportsync.service.repair import mend
+from reportsync.service.sums import back_up
+from reportsync.service.verify import verify
+from reportsync.service.world import World
+from reportsync.store import Store
+
+DAYS = 8
+APP = stand_in("one", DAYS)
+TABLES = [table.name for table in tables.metadata.sorted_tables]
+KEPT = ("waivers", "attempts", "incidents", "archives", "passes")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A folder with an archive whose ledger was closed, and what was in it."""
+
+    here: Here
+    sandbox: Sandbox
+    ledger: Path
+    contents: dict[str, set[tuple[object, ...]]]
+    in_backup: dict[str, set[tuple[object, ...]]]
+
+    def rebuild(self, wanted: Wanted = Wanted()) -> list[Mended]:  # noqa: B008
+        """Do what `repair` does before it opens the ledger."""
+        told: list[Mended] = []
+        config = self.here.config(self.sandbox, [APP], {})
+        store = Store(config.storage.archive, 0)
+        make_whole(config, store, self.here.clock, wanted, told.append)
+        return told
+
+    @contextmanager
+    def mended(self) -> Iterator[World]:
+        """Open the world and bring tree and ledger together."""
+        with self.here.world(self.sandbox, APP) as world:
+            mend(world, world.config.apps, lambda one: None)
+            yield world
+
+
+def read(path: Path) -> dict[str, set[tuple[object, ...]]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {name: set(connection.execute(f"SELECT * FROM {name}")) for name in TABLES}
+
+
+def waiver(day: int, here: Here) -> Waiver:
+    return Waiver("one", ago(day), ago(day), "switched off", "operator", here.clock.now)
+
+
+@pytest.fixture
+def site(here: Here) -> Iterator[Site]:
+    """Yield a site whose ledger holds more than its backup does: a day, attempts, a waiver, an incident."""
+    ledger = here.folder / "ledger.db"
+    faults = [Fault("404", day=ago(day)) for day in (3, 5)]
+    with Sandbox([APP], faults=faults, clock=here.clock) as sandbox:
+        with here.world(sandbox, APP) as world:
+            sync(world)
+            world.ledger.write(waivers.add, waiver(3, here))
+            (backup,) = (here.archive / ".ledger").glob("*.db")
+            backup.unlink()
+            back_up(world)
+            here.clock.forward(hours=20)
+            assert sync(world)[0].stored == 1
+            max((here.archive / ".ledger").glob("*.db")).unlink()
+            world.ledger.write(waivers.add, waiver(5, here))
+            world.ledger.write(waivers.take_back, "one", ago(3), ago(3), here.clock.now)
+            with Announcer(world.config, lambda one: None, pytest.fail) as announcer:
+                announcer.found(world.ledger, Seen(damaged=frozenset({Report("one", ago(2))})))
+        sandbox.faults.replace()
+        yield Site(here, sandbox, ledger, read(ledger), read(backup))
+
+
+def root_page(ledger: Path, name: str) -> tuple[int, int]:
+    """Return page size and number of the first page of a table."""
+    with closing(sqlite3.connect(ledger)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        find = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (number,) = connection.execute(find, (name,)).fetchone()
+    return size, number
+
+
+def scribble(ledger: Path, start: int, length: int) -> None:
+    with ledger.open("r+b") as file:
+        file.seek(start)
+        file.write(b"\xa5" * length)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if name != "facts"])
+def test_fault_31_row_h_of_a_damaged_ledger_nothing_is_lost_that_it_or_its_backup_still_gives(
+    site: Site, name: str
+) -> None:
+    size, number = root_page(site.ledger, name)
+    scribble(site.ledger, (number - 1) * size, size)
+    told = site.rebuild()
+    assert told[0].action == "set the ledger aside"
+    with site.mended() as world:
+        assert sync(world)[0].exit in (0, 3)
+    now = read(site.ledger)
+    for kept in KEPT:
+        there = site.in_backup if kept == name else site.contents
+        lost = {row[1:] for row in there[kept]} - {row[1:] for row in now[kept]}
+        # What is held was verified anew, and an incident goes on or ends.
+        lost = {row for row in lost if kept not in ("archives", "incidents")}
+        assert lost == set(), kept
+    if name != "archives":
+        ids = {row[0]: row[1:4] for row in now["archives"]}
+        assert all(ids[row[0]] == row[1:4] for row in site.contents["archives"]), "arrivals"
+    assert len(now["archives"]) >= len(site.contents["archives"])
+    if name != "incidents":
+        assert {row[1:3] for row in now["incidents"]} >= {
+            row[1:3] for row in site.contents["incidents"]
+        }
+    assert site.ledger.with_name(Path(told[0].what).name).stat().st_size > 0
+    assert site.rebuild() == [], "whole again"
+
+
+def test_fault_31_without_a_backup_the_damaged_ledger_itself_is_the_source(site: Site) -> None:
+    for backup in (site.here.archive / ".ledger").iterdir():
+        backup.unlink()
+    size, number = root_page(site.ledger, "reports")
+    scribble(site.ledger, (number - 1) * size, size)
+    assert [one.action for one in site.rebuild()] == ["set the ledger aside", "salvage"]
+    with site.mended() as world:
+        held = world.ledger.read(queries.waivers_by_app)["one"]
+        assert [one.first for one in held] == [ago(5)]
+        assert world.ledger.read(queries.archive_id) == world.archive_id
+    assert read(site.ledger)["attempts"] >= site.contents["attempts"]
+
+
+def test_a_row_that_makes_no_sense_is_damage_although_the_database_is_intact(site: Site) -> None:
+    with closing(sqlite3.connect(site.ledger)) as connection:
+        connection.execute("UPDATE waivers SET first = '2026-02-31' WHERE ended IS NULL")
+        connection.execute("UPDATE archives SET stored = 'yesterday' WHERE day = ?", (str(ago(2)),))
+        connection.commit()
+    with pytest.raises(LedgerError) as caught, site.mended():
+        pass
+    assert "reportsync repair" in str(caught.value.hint)
+    told = site.rebuild()
+    assert told[0].why == "there are rows that make no sense: 1 of archives, 1 of waivers"
+    with site.mended() as world:
+        assert world.ledger.read(queries.versions_of, Report("one", ago(2)))
+    assert salvage.damage(site.ledger) is None
+
+
+def test_fault_31_a_disk_that_does_not_give_the_ledger_does_not_make_it_damaged(
+    site: Site,
+) -> None:
+    with closing(sqlite3.connect(site.ledger, isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE").close()
+        connection.execute("BEGIN EXCLUSIVE").close()
+        site.here.clock.forward(seconds=1)
+        before = site.ledger.stat().st_ino
+        with pytest.raises(LedgerError, match="locked"):
+            salvage.damage(site.ledger, wait=0.1)
+    assert site.ledger.stat().st_ino == before
+
+
+def test_a_backup_that_a_person_wants_takes_the_place_of_a_healthy_ledger(site: Site) -> None:
+    (backup,) = (site.here.archive / ".ledger").glob("*.db")
+    told = site.rebuild(Wanted(backup))
+    assert [one.action for one in told] == ["set the ledger aside", "restore the ledger"]
+    assert ".replaced-" in told[0].what
+    with site.mended() as world:
+        held = world.ledger.read(queries.waivers_by_app)["one"]
+        assert [one.first for one in held] == [ago(3)], "as it was then"
+    assert read(Path(told[0].what)) == site.contents
+
+
+@pytest.mark.parametrize("half", ["scratch left", "kept twice"])
+def test_fault_25_a_rebuild_that_was_killed_is_done_by_the_next(site: Site, half: str) -> None:
+    size, number = root_page(site.ledger, "reports")
+    scribble(site.ledger, (number - 1) * size, size)
+    if half == "scratch left":
+        left = site.ledger.parent / ".reportsync-rebuild"
+        left.mkdir()
+        (left / "ledger.db").write_bytes(b"half of it")
+    else:
+        site.ledger.with_name("ledger.db.damaged-20200101T000000Z").hardlink_to(site.ledger)
+    assert "salvage" in [one.action for one in site.rebuild()]
+    assert not (site.ledger.parent / ".reportsync-rebuild").exists()
+    with site.mended() as world:
+        assert len(world.ledger.read(queries.waivers_by_app)["one"]) == 1
+
+
+@pytest.mark.slow
+def test_fault_31_however_a_ledger_is_damaged_what_its_backup_held_is_there_afterwards(
+    site: Site, figure: Callable[[str], None]
+) -> None:
+    whole = site.ledger.read_bytes()
+    zips = {path.name for path in site.here.archive.rglob("*.zip")}
+    backups = {path: path.read_bytes() for path in (site.here.archive / ".ledger").iterdir()}
+    rebuilt = refused = 0
+    for seed in range(60):
+        chance = random.Random(seed)
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 4, 40))):
+            place = chance.randrange(16 if seed % 7 else 0, len(data))
+            data[place] ^= 1 << chance.randrange(8)
+        site.ledger.write_bytes(data)
+        for path, content in backups.items():
+            path.write_bytes(content)
+        was_rebuilt = bool(site.rebuild())
+        rebuilt += was_rebuilt
+        site.here.clock.forward(seconds=2)
+        try:
+            with site.mended() as world:
+                assert sync(world)[0].exit in (0, 3)
+        except LedgerError:
+            refused += 1  # refused, and for a person: no table of ours, or a newer schema
+            site.ledger.unlink(missing_ok=True)
+            continue
+        now = read(site.ledger)
+        for kept in ("waivers", "attempts"):
+            there = {row[1:8] for row in site.in_backup[kept]}
+            lost = there - {row[1:8] for row in now[kept]}
+            assert not was_rebuilt or lost == set(), (seed, kept)
+        with site.mended() as world:
+            found = verify(world, None, None, None, lambda one: None)
+            assert {one.found for one in found} == {Found.OK}, seed
+        assert {path.name for path in site.here.archive.rglob("*.zip")} >= zips, seed
+    assert rebuilt > 20
+    assert refused < 10
+    figure(
+        f"ledgers with flipped bits: 60, rebuilt: {rebuilt}, refused as foreign or newer: {refused}"
+    )
