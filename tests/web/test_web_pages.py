@@ -268,10 +268,11 @@ def test_an_answer_that_fails_is_told_and_logged_and_the_next_one_is_fine(
     histories = [History("shop", date(2026, 7, 1), gone={date(2026, 7, 9): Gone()})]
     config = config_of(tmp_path, histories)
     fill(config, histories)
-    change = sa.update(tables.reports).where(tables.reports.c.state == "missing")
+    incident = {"key": "late:shop", "opened": NOW, "held": "odd", "reason": ""}
     with serving(config) as served:
         with open_writing(config.storage.ledger) as ledger:
-            ledger.write(lambda connection: connection.execute(change.values(last_outcome="odd")))
+            add = sa.insert(tables.incidents).values(incident)
+            ledger.write(lambda connection: connection.execute(add))
         assert served.ask("/")[0] == 500
         assert [one["log_level"] for one in quiet] == ["info", "error"]
         assert served.ask("/style.css")[0] == 200
