@@ -23,8 +23,9 @@ LABEL org.opencontainers.image.title="reportsync" \
 ENV PATH=/opt/reportsync/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# An empty volume takes its owner from the folder that it covers.
-RUN install -d -m 0750 -o 10001 -g 10001 /var/lib/reportsync
+# Nothing is installed from here on. An empty volume takes its owner from the folder that it covers.
+RUN python -m pip uninstall --yes --quiet --root-user-action=ignore pip \
+ && install -d -m 0750 -o 10001 -g 10001 /var/lib/reportsync
 COPY --from=build /opt/reportsync /opt/reportsync
 USER 10001:10001
 VOLUME ["/var/lib/reportsync"]

@@ -92,6 +92,20 @@ def test_dependencies_are_installed_by_hash_only(stages: list[list[tuple[str, st
     assert "requirements.lock" in installs[0]
 
 
+def test_the_image_holds_the_program_and_nothing_to_install_or_build_with(
+    stages: list[list[tuple[str, str]]],
+) -> None:
+    first, last = stages
+    assert of(last, "COPY") == ["--from=build /opt/reportsync /opt/reportsync"]
+    assert not of(last, "ADD")
+    (run,) = of(last, "RUN")
+    assert run.startswith("python -m pip uninstall ")
+    assert "apt-get" not in run
+    assert any("venv --without-pip" in text for text in of(first, "RUN"))
+    image, tag = of(last, "FROM")[0].split(":")
+    assert (image, re.fullmatch(r"3\.\d+-slim-[a-z]+", tag) is not None) == ("python", True)
+
+
 def test_it_runs_as_a_numeric_user_without_a_shell(stages: list[list[tuple[str, str]]]) -> None:
     last = stages[-1]
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", of(last, "USER")[-1])
