@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from reportsync.archive.data import check_data
+from reportsync.archive.end import find_end
 from reportsync.archive.layout import read_layout
 from reportsync.archive.refusal import LIMITS, Limits
 from reportsync.archive.rules import check_rules
+from reportsync.archive.turns import in_turn
 
 __all__ = ["Contents", "Limits", "examine"]
+
+
+_LARGE_DIRECTORY = 128 * 2**10  # bytes; some two thousand members
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,10 @@ def examine(
     ArchiveRefused if it says itself that it is something which must not be kept (encrypted, of an
     unknown method, a bomb, with unsafe names or links). An OSError is the disk's and passes.
     """
-    members = read_layout(file, size, limits, check_stop)
-    check_rules([member.entry for member in members], size, limits)
-    for member in members:
-        check_data(file, member, check_stop)
+    end = find_end(file, size, limits)
+    with in_turn(end.length > _LARGE_DIRECTORY):
+        members = read_layout(file, end, check_stop)
+        check_rules([member.entry for member in members], size, limits)
+        for member in members:
+            check_data(file, member, check_stop)
     return Contents(len(members), sum(member.entry.size for member in members))

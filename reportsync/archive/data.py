@@ -13,6 +13,7 @@ from reportsync.archive.directory import Entry
 from reportsync.archive.layout import Member
 from reportsync.archive.reading import PIECE, read_exactly, read_pieces
 from reportsync.archive.refusal import not_whole, shown
+from reportsync.archive.turns import in_turn
 
 _STORED, _DEFLATED, _BZIP2, _LZMA = 0, 8, 12, 14
 METHODS = frozenset({_STORED, _DEFLATED, _BZIP2, _LZMA})
@@ -21,7 +22,7 @@ METHODS = frozenset({_STORED, _DEFLATED, _BZIP2, _LZMA})
 _UNPACKED_PIECE = 4 * PIECE  # bytes
 _LZMA_HEADER = 9  # bytes: version, length of the properties, properties (APPNOTE 5.8.8)
 _LZMA_ENDS_ITSELF = 0x0002  # flag: the stream has an end marker
-_LZMA_MEMORY = 80 * 2**20  # bytes; the archive chooses the dictionary, at most 64 MiB in practice
+_LZMA_MEMORY = 40 * 2**20  # bytes; the archive chooses the dictionary, at most 32 MiB in practice
 
 
 class _Decoder(Protocol):
@@ -63,6 +64,11 @@ def check_data(file: BinaryIO, member: Member, check_stop: Callable[[], None]) -
 
     Never unpacks more than a piece beyond the declared size. `check_stop` is called for each piece.
     """
+    with in_turn(member.entry.method == _LZMA):
+        _check_data(file, member, check_stop)
+
+
+def _check_data(file: BinaryIO, member: Member, check_stop: Callable[[], None]) -> None:
     entry, crc, size = member.entry, 0, 0
     for piece in _unpacked(file, member):
         check_stop()

@@ -21,9 +21,9 @@ from reportsync.archive.directory import (
     widened,
     zip64_field,
 )
-from reportsync.archive.end import find_end
+from reportsync.archive.end import End
 from reportsync.archive.reading import read_exactly
-from reportsync.archive.refusal import Limits, not_whole, refused, shown
+from reportsync.archive.refusal import not_whole, refused, shown
 
 _HEADER = struct.Struct("<4s2xHH4xLLLHH")
 _DESCRIPTOR = b"PK\x07\x08"
@@ -38,16 +38,13 @@ class Member:
     data: int  # offset of its packed bytes
 
 
-def read_layout(
-    file: BinaryIO, size: int, limits: Limits, check_stop: Callable[[], None]
-) -> list[Member]:
+def read_layout(file: BinaryIO, end: End, check_stop: Callable[[], None]) -> list[Member]:
     """Return the members in the order of the file, after proving that they fill it exactly.
 
-    The members, one after another from offset 0, the directory and the end record are the whole
-    file of `size` bytes. Raises TransientFault for any other layout; ArchiveRefused beyond `limits`
-    and for members that share their bytes.
+    The members, one after another from offset 0, the directory and the `end` record are the whole
+    file. Raises TransientFault for any other layout; ArchiveRefused for members that share their
+    bytes.
     """
-    end = find_end(file, size, limits)
     directory = read_exactly(file, end.directory, end.length)
     entries = sorted(read_entries(directory, end.count), key=lambda entry: entry.start)
     _refuse_shared_bytes(entries, end.directory)

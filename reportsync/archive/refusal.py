@@ -12,8 +12,8 @@ from reportsync.redact import clean
 class Limits:
     """How much a zip may ask of the reader; beyond any report, below what harms a machine."""
 
-    members: int = 65_535
-    directory: int = 16 * 2**20  # bytes; it is held in memory
+    members: int = 16_384
+    directory: int = 2 * 2**20  # bytes; it is held in memory, at several times its size
     uncompressed: int = 32 * 2**30  # bytes of all members together
     ratio: int = 250  # unpacked to stored; tables of numbers stay below 50, bombs reach 1000
     harmless: int = 16 * 2**20  # unpacked bytes up to which the ratio does not matter
