@@ -90,6 +90,7 @@ class Here:
                     "secret_key": keys.get(app.name or "", app.secret_keys),
                     "base_url": sandbox.url,
                     "since": app.since,
+                    "until": app.until,
                 }
                 for app in apps
             ],

@@ -30,7 +30,7 @@ def test_nothing_is_an_incident_while_all_is_there() -> None:
     assert (found.opened, found.closed) == ((), ())
 
 
-def test_row_38_a_report_still_missing_alert_after_its_due_instant_is_an_incident() -> None:
+def test_fault_10_a_report_still_missing_alert_after_its_due_instant_is_an_incident() -> None:
     shop = app()
     due = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
     before, at = due + timedelta(hours=12, seconds=-1), due + timedelta(hours=12)

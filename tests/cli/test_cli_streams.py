@@ -44,9 +44,14 @@ def test_fault_24_data_that_could_not_be_written_is_an_error_of_a_command_that_o
     assert "No space left on device" in done.err
 
 
-@pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize(
+    ("closed", "shown"),
+    [(">&-", 0), (">&- 2>&- <&-", 0), ("2>/dev/full", 0), (">/dev/full 2>&1", 5), ("2>&-", 0)],
+)
 @pytest.mark.slow
-def test_fault_24_closed_streams_do_not_stop_the_work(place: Place, closed: str) -> None:
+def test_fault_24_closed_and_full_streams_do_not_stop_the_work(
+    place: Place, closed: str, shown: int
+) -> None:
     with Sandbox([APP], faults=[Fault("404", day=ago(5))]) as sandbox:
         place.serve(sandbox, [APP])
         command = " ".join([*command_line(), "--config", str(place.config), "sync", closed])
@@ -58,7 +63,7 @@ def test_fault_24_closed_streams_do_not_stop_the_work(place: Place, closed: str)
             ["bash", "-c", command.replace(" sync ", " status ")], cwd=place.folder,
             env=environment(), capture_output=True, timeout=50,
         )  # fmt: skip
-    assert (done.returncode, looked.returncode) == (3, 0)
+    assert (done.returncode, looked.returncode) == (3, shown)
     assert "Traceback" not in done.stderr
     assert len(place.zips()) == 11
     assert place.run("verify").code == 0, "no word went into an archive or the ledger"

@@ -201,7 +201,7 @@ def test_a_proxy_behind_tls_is_verified_like_any_host(
     assert proxy.heads[0].startswith("CONNECT reports.example:443 ")
 
 
-def test_the_environment_cannot_switch_verification_off(
+def test_fault_03_the_environment_cannot_switch_verification_off(
     trusted: ssl.SSLContext, serve: Serve, client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PYTHONHTTPSVERIFY"):
