@@ -20,7 +20,9 @@ def notify(*fields: str) -> bool:
     target = f"\0{address[1:]}" if address.startswith("@") else address
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.settimeout(1)
-        sender.sendto("\n".join(fields).encode(), target)
+        # A line feed within a field would begin another one, such as MAINPID=.
+        lines = "\n".join(" ".join(field.splitlines()) for field in fields)
+        sender.sendto(lines.encode(), target)
         return True
     return False
 

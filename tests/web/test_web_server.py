@@ -76,6 +76,33 @@ def test_a_request_gets_the_status_that_it_deserves(
     assert b"default-src 'none'" in answer
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/../../etc/passwd", "/apps/../../etc/passwd", "/apps/%2e%2e%2fledger.db", "//evil.example/",
+        "/style.css/..%2f..", "/static/style.css", "/apps/<script>alert(1)</script>", "/apps/shop-de/",
+        "/apps/shop-de%00", "/apps/%0d%0aSet-Cookie:x=1", "/api/v1/status/" + "[" * 9000, "/;/evil",
+        "/apps/\xe9\xff", "/?" + "&a=" * 4000,
+    ],
+)  # fmt: skip
+def test_no_target_leads_to_a_file_or_comes_back_in_an_answer(page: Served, target: str) -> None:
+    request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("latin-1")
+    head, _, body = speak(page, request).partition(b"\r\n\r\n")
+    overview = target.startswith("/?")  # a query is not looked at
+    assert head.startswith(b"HTTP/1.1 200 " if overview else b"HTTP/1.1 404 ")
+    for word in (
+        b"evil",
+        b"<script",
+        b"passwd",
+        b"Set-Cookie",
+        b"root:",
+        b"Location",
+        b"[[",
+        b"&a=",
+    ):
+        assert word not in head + body
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "BREW"])
 def test_only_get_and_head_are_answered(page: Served, method: str) -> None:
     code, headers, _ = page.ask("/", method)
