@@ -370,6 +370,18 @@ class Daemon(Settings):
     grace: Duration = Field(default=timedelta(seconds=30), description="to stop")
 
 
+class Verify(Settings):
+    """How `run` re-hashes by itself what is in the archive."""
+
+    every: Duration = Field(
+        default=timedelta(days=30),
+        description="each archive once in this time at least; 0s is never",
+    )
+    bandwidth: Size = Field(
+        default=8 * 2**20, ge=0, description="bytes read per second for it; 0 is no limit"
+    )
+
+
 class Log(Settings):
     """What is written to stderr by the daemon."""
 
@@ -417,6 +429,7 @@ class Config(Settings):
     storage: Storage = Storage()
     http: Http = Http()
     daemon: Daemon = Daemon()
+    verify: Verify = Verify()
     log: Log = Log()
     notify: Notify = Notify()
     hooks: Hooks = Hooks()
@@ -434,4 +447,5 @@ __all__ = [
     "Schedule",
     "Settings",
     "Storage",
+    "Verify",
 ]

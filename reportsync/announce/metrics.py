@@ -38,6 +38,7 @@ class AppFigures:
     bytes: int
     newest: date | None
     next_due: datetime | None
+    verified_since: datetime | None = None
 
 
 Figures = Callable[[], Sequence[AppFigures] | None]
@@ -59,6 +60,12 @@ class Metrics:
             "reportsync_attempts",
             "Attempts to fetch a report since the process started, by how they ended.",
             ["app", "outcome"],
+            registry=self._registry,
+        )
+        self._verified = Counter(
+            "reportsync_verified_archives",
+            "Archives that the daemon has read again since the process started, by what it found.",
+            ["app", "result"],
             registry=self._registry,
         )
         self._seconds = Histogram(
@@ -87,6 +94,10 @@ class Metrics:
         """Count an attempt at a report of `app` that took `seconds`."""
         self._attempts.labels(app=app, outcome=outcome).inc()
         self._seconds.observe(seconds)
+
+    def verified(self, app: str, result: str) -> None:
+        """Count an archive of `app` that was read again."""
+        self._verified.labels(app=app, result=result).inc()
 
     def pass_ended(self, at: datetime, ok: bool) -> None:
         """Note that a pass ended at the instant `at`, and whether disk, ledger and program were well."""
@@ -155,13 +166,20 @@ def _by_app(found: Sequence[AppFigures]) -> Iterator[Metric]:
     size = CounterMetricFamily(
         "reportsync_archive_bytes", "Bytes in the archive, all versions.", labels=["app"]
     )
+    verified = GaugeMetricFamily(
+        "reportsync_oldest_verified_timestamp_seconds",
+        "The instant since which every archive was verified: when it was stored, or read again.",
+        labels=["app"],
+    )
     for one in found:
+        if one.verified_since is not None:
+            verified.add_metric([one.app], one.verified_since.timestamp())
         overdue.add_metric([one.app], one.overdue)
         size.add_metric([one.app], one.bytes)
         if one.newest is not None:
             midnight = datetime(one.newest.year, one.newest.month, one.newest.day, tzinfo=UTC)
             newest.add_metric([one.app], midnight.timestamp())
-    yield from (overdue, newest, size)
+    yield from (overdue, newest, size, verified)
 
 
 def _next_due(found: Sequence[AppFigures]) -> Iterator[Metric]:

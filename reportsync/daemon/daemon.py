@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from apscheduler.triggers.date import DateTrigger
 from reportsync.announce import systemd
 from reportsync.announce.metrics import Metrics
 from reportsync.collect import Collected
-from reportsync.daemon.diary import Logger, log_hook, log_notice, log_pass, log_report
+from reportsync.daemon.diary import Logger, log_checked, log_hook, log_notice, log_pass, log_report
 from reportsync.daemon.vitals import LOOK_SECONDS, Vitals
 from reportsync.daemon.wake import next_wake
 from reportsync.errors import ExitCode, LedgerError, ReportsyncError
@@ -24,8 +25,11 @@ from reportsync.model import Outcome, instant_text
 from reportsync.plan import Ask
 from reportsync.service import hooks
 from reportsync.service.announcing import Announcer
+from reportsync.service.background import Events, Verifier
+from reportsync.service.judge import AMISS, Checked
+from reportsync.service.mending import Mended
 from reportsync.service.passes import Listener, Order, Summary, run_pass
-from reportsync.service.seen import Watch
+from reportsync.service.seen import Watch, seen_in
 from reportsync.service.world import World
 from reportsync.settings import Config
 from reportsync.web import StatusServer
@@ -91,6 +95,8 @@ class Daemon:
         self._opened_at = time.monotonic()
         self._reopen_at = float("inf")
         self._hooks = self._hook_runner()
+        self._reopened = threading.Event()
+        self._verifier = self._background_verifier()
         self._announcer = announcer_of(world.config, logger)
         self._page = self._status_page()
 
@@ -119,6 +125,8 @@ class Daemon:
         self._alarm(self._world.clock())
         if self._hooks is not None:
             self._hooks.start()
+        if self._verifier is not None:
+            self._verifier.start()
         if self._page is not None:
             self._page.start()
         systemd.notify("READY=1", "STATUS=the first pass is under way")
@@ -136,6 +144,7 @@ class Daemon:
                 # The scheduler sleeps on the old delay and has to look again.
                 self._logger.warning("the clock has jumped; looking again")
                 self._alarm(self._world.clock())
+            self._fetch_reopened()
             wrong = self._vitals.what_is_wrong()
             if wrong is not None:
                 self._logger.error("giving up, for the supervisor to start anew", reason=wrong)
@@ -144,6 +153,12 @@ class Daemon:
             systemd.notify("WATCHDOG=1")
             if time.monotonic() >= self._reopen_at:
                 return Again(self._config, "ledger reopened")
+
+    def _fetch_reopened(self) -> None:
+        """Have a pass begin at once for what the verification has reopened, once none is under way."""
+        if self._reopened.is_set() and self._vitals.await_idle(0):
+            self._reopened.clear()
+            self._alarm(self._world.clock())
 
     def _on_signal(self, number: signal.Signals) -> int | Again | None:
         if number is not signal.SIGHUP:
@@ -186,7 +201,9 @@ class Daemon:
         summary = run_pass(self._world, self._order(), watch)
         log_pass(self._logger, summary)
         systemd.notify(_state(summary, self._world.clock()))
-        self._announcer.conclude(self._world.ledger, summary, watch.seen(summary.trouble))
+        # An archive that the disk does not give is trouble with the disk for as long as that is so.
+        unread = self._verifier.trouble if self._verifier is not None else None
+        self._announcer.conclude(self._world.ledger, summary, watch.seen(summary.trouble or unread))
         if isinstance(summary.trouble, LedgerError):
             self._plan_reopening()
         interval = self._config.daemon.interval
@@ -225,6 +242,25 @@ class Daemon:
         outbox = hooks.Outbox(self._config, world.ledger, world.stop, world.clock)
         return hooks.Runner(outbox, world.stop, lambda ran: log_hook(self._logger, ran), trouble)
 
+    def _background_verifier(self) -> Verifier | None:
+        """Return the thread that verifies and mends, None if the config does without."""
+        if not self._config.verify.every:
+            return None
+
+        def checked(found: Checked) -> None:
+            self._metrics.verified(found.archive.report.app, found.found.value)
+            log_checked(self._logger, found)
+            if found.found in AMISS:
+                self._announcer.found(self._world.ledger, seen_in([found]))
+
+        def trouble(error: Exception) -> None:
+            self._logger.error("verify", reason=f"{type(error).__name__}: {error}")
+
+        def mended(one: Mended) -> None:
+            self._logger.warning("mended", action=one.action, what=one.what, why=one.why)
+
+        return Verifier(self._world, Events(checked, mended, self._reopened.set, trouble))
+
     def _status_page(self) -> StatusServer | None:
         address = self._config.daemon.listen
         if address is None:
@@ -245,7 +281,14 @@ class Daemon:
             self._scheduler.shutdown(wait=False)
         ended = self._vitals.await_idle(max(limit - time.monotonic(), 0.0))
         self._announcer.end(self._world.ledger, min(LAST_WORDS_SECONDS, limit - time.monotonic()))
-        return (self._hooks is None or self._hooks.join(limit - time.monotonic())) and ended
+        threads = [one for one in (self._hooks, self._verifier) if one is not None]
+        return _all_end(threads, limit) and ended
+
+
+def _all_end(threads: Sequence[hooks.Runner | Verifier], limit: float) -> bool:
+    """Wait for each until `limit`, in monotonic seconds; say whether all have ended."""
+    ended = [one.join(limit - time.monotonic()) for one in threads]
+    return all(ended)
 
 
 def _state(summary: Summary, now: datetime) -> str:

@@ -10,6 +10,7 @@ from reportsync.collect import Collected
 from reportsync.incidents import Notice, Phase
 from reportsync.model import HAVE, Outcome, instant_text
 from reportsync.service import hooks
+from reportsync.service.judge import Checked, Found
 from reportsync.service.passes import Summary
 
 Logger = structlog.stdlib.BoundLogger
@@ -47,6 +48,20 @@ def log_hook(logger: Logger, ran: hooks.Ran) -> None:
         logger.info("hook stopped, to be run again", **told)
     else:
         logger.info("hook", **told, seconds=round(ran.seconds, 3))
+
+
+def log_checked(logger: Logger, found: Checked) -> None:
+    """Log an archive that was not found right; of the others only at the level debug."""
+    archive = found.archive
+    fields: dict[str, Any] = {
+        "app": archive.report.app,
+        "day": archive.report.day.isoformat(),
+        "file_version": archive.version,
+        "result": found.found.value,
+    }
+    if found.error is not None:
+        fields |= {"reason": found.error.message, "remedy": found.error.hint}
+    (logger.debug if found.found is Found.OK else logger.warning)("verified", **fields)
 
 
 def log_notice(logger: Logger, one: Notice) -> None:

@@ -43,7 +43,8 @@ class Announcer:
     """Tells log, Healthchecks and Apprise; what goes wrong here is a warning.
 
     `tell` logs a notice, `warn` a warning. With `pings` passes are told to `notify.healthchecks`. As a
-    context it ends its threads, without waiting for them.
+    context it ends its threads, without waiting for them. The passes and the verification of a daemon may
+    tell at the same time.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Announcer:
         self._clock = clock
         self._post = Post(config, pings=pings)
         self._run_id = str(uuid.uuid4())
+        self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -130,7 +132,8 @@ class Announcer:
         """Note what became of notices; what takes longer than `wait` seconds, if not 0, is given up."""
         if wait > 0:
             self._post.wait(wait)
-        found = self._post.settle(give_up=wait > 0)
+        with self._lock:
+            found = self._post.settle(give_up=wait > 0)
         for warning in found.warnings:
             self._warn(warning)
         if ledger is None or not (found.arrived or found.failed):
@@ -157,6 +160,10 @@ class Announcer:
         Returns what is open now, None if that could not be found out.
         """
         self.settle(ledger)
+        with self._lock:
+            return self._reviewed(ledger, seen)
+
+    def _reviewed(self, ledger: Ledger, seen: Seen) -> tuple[Incident, ...] | None:
         try:
             news: News = ledger.write(review_now, self._config, seen, self._clock())
         except LedgerError as error:

@@ -24,6 +24,10 @@ class Found(StrEnum):
     UNREADABLE = "unreadable"  # the disk does not give it, which says nothing about what it holds
 
 
+AMISS = frozenset({Found.DAMAGED, Found.LOST, Found.UNREADABLE})
+"""What a person is told of; a wrong row is put right without."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """One archive, read again.

@@ -39,7 +39,7 @@ def mend(world: World, apps: Sequence[App], tell: Tell) -> Repaired:
     """
     world.ledger.write(records.cover_due, apps, world.clock())
     names = [app.name for app in apps]
-    _tell_audit(world.ledger.write(audit.put_right, names), tell)
+    tell_audit(world.ledger.write(audit.put_right, names), tell)
     found: list[Checked] = []
     reopened: set[Report] = set()
     with Notes(world) as notes:
@@ -111,7 +111,8 @@ def _beside(
         yield World(config, ledger, store, there or "", source, clock, stop, lambda: 0.0)
 
 
-def _tell_audit(found: Audit, tell: Tell) -> None:
+def tell_audit(found: Audit, tell: Tell) -> None:
+    """Tell what an audit found, as it was put right."""
     for report in found.absent:
         tell(Mended("add", str(report), "the ledger had no row for it"))
     for report in found.bare:

@@ -79,7 +79,7 @@ def _hook(state: HookState) -> dict[str, Any]:
 
 
 def _app(one: Coverage, known: Known, now: datetime) -> dict[str, Any]:
-    upcoming = next_due(one.app, now)
+    upcoming, verified = next_due(one.app, now), known.verified_since
     return {
         "name": one.app.name,
         "since": one.app.since.isoformat(),
@@ -91,6 +91,7 @@ def _app(one: Coverage, known: Known, now: datetime) -> dict[str, Any]:
         "bytes": known.bytes,
         "newest": known.newest.isoformat() if known.newest else None,
         "next_due": instant_text(upcoming[1]) if upcoming else None,
+        "verified_since": instant_text(verified) if verified else None,
         "gaps": [_gap(gap) for gap in gaps(one)],
         "strip": strip(one, 30),
     }

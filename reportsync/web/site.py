@@ -202,4 +202,5 @@ def _app_figures(one: Standing) -> AppFigures:
         bytes=one.known.bytes,
         newest=one.known.newest,
         next_due=one.next_due,
+        verified_since=one.known.verified_since,
     )

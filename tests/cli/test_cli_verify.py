@@ -263,7 +263,16 @@ def test_a_dry_run_of_repair_foresees_what_repair_does_and_writes_nothing(filled
     assert (len(asked), done.code) == (2, 0)
 
 
-@pytest.mark.parametrize("how", ["damaged", "lost", "lost with its backups", "replaced"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "damaged",
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ("lost", "lost with its backups", "replaced")
+        ),
+    ],
+)
 def test_a_dry_run_of_repair_foresees_what_becomes_of_the_ledger(filled: Place, how: str) -> None:
     assert filled.run("waive", "one", str(ago(3)), "--reason", "off").code == 0
     backup = next((filled.archive / ".ledger").iterdir())

@@ -107,7 +107,7 @@ def test_show_loads_again_once_its_secrets_are_put_back(load_text: LoadText) -> 
 
 def test_show_data_has_the_keys_of_the_contract(load_text: LoadText) -> None:
     data = show_data(load_text(APP))
-    assert list(data) == ["apps", "storage", "http", "daemon", "log", "notify", "hooks"]
+    assert list(data) == ["apps", "storage", "http", "daemon", "verify", "log", "notify", "hooks"]
     assert data["apps"] == [
         {
             "name": "shop-de", "app_id": "DAO6UGZ73D9RTK8B5W96TPYN", "secret_key": "***",

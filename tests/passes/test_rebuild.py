@@ -30,6 +30,7 @@ from reportsync.store import Store
 DAYS = 8
 APP = stand_in("one", DAYS)
 TABLES = [table.name for table in tables.metadata.sorted_tables]
+QUICK = ("waivers", "archives")
 KEPT = ("waivers", "attempts", "incidents", "archives", "passes")
 
 
@@ -106,7 +107,14 @@ def scribble(ledger: Path, start: int, length: int) -> None:
         file.write(b"\xa5" * length)
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if name != "facts"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in TABLES
+        if name != "facts"
+    ],
+)
 def test_fault_31_row_h_of_a_damaged_ledger_nothing_is_lost_that_it_or_its_backup_still_gives(
     site: Site, name: str
 ) -> None:
