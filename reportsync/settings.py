@@ -373,10 +373,7 @@ class Daemon(Settings):
 class Verify(Settings):
     """How `run` re-hashes by itself what is in the archive."""
 
-    every: Duration = Field(
-        default=timedelta(days=30),
-        description="each archive once in this time at least; 0s is never",
-    )
+    every: Duration = Field(default=timedelta(days=30), description="all of it so often; 0s: never")
     bandwidth: Size = Field(
         default=8 * 2**20, ge=0, description="bytes read per second for it; 0 is no limit"
     )

@@ -77,7 +77,7 @@ def test_status_has_the_keys_of_the_contract(place: Place) -> None:
     expected = app["expected"]
     assert app == fresh["apps"][0] | {
         "stored": expected - 1, "missing": 1, "bytes": app["bytes"], "newest": app["due_through"],
-        "gaps": app["gaps"], "strip": app["strip"],
+        "gaps": app["gaps"], "strip": app["strip"], "verified_since": app["verified_since"],
     }  # fmt: skip
     assert app["bytes"] == sum(path.stat().st_size for path in place.archive.rglob("*.zip"))
     assert set(app["gaps"][0]) >= {"from", "to", "days", "reason", "next_attempt"}
