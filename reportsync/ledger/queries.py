@@ -315,12 +315,16 @@ def verified_longest_ago(
 
     Reads no more rows than that, however many there are.
     """
+    return [_held(row) for row in connection.execute(round_query(about, after).limit(limit))]
+
+
+def round_query(about: Round, after: HeldArchive | None) -> sa.Select[Any]:
+    """Return the query for a round's archives from behind `after` on, in order."""
     query = _held_ones(about.names, about.since).where(archives.c.verified <= about.until)
     if after is not None:
         ties = sa.or_(archives.c.verified > after.verified, archives.c.id > after.number)
         query = query.where(archives.c.verified >= after.verified, ties)
-    query = query.order_by(archives.c.verified, archives.c.id).limit(limit)
-    return [_held(row) for row in connection.execute(query)]
+    return query.order_by(archives.c.verified, archives.c.id)
 
 
 def verified_ahead(

@@ -150,6 +150,7 @@ class _Pass:
         began = time.monotonic()
         try:
             self._world.refuse_unmounted()  # also when nothing is due
+            self._world.refuse_other_ledger()
             self._world.store.sweep()
             self._world.ledger.write(upkeep.begin_pass, self._id, self._order.kind, self._started)
             self._queue_due(self._started)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from reportsync.errors import UsageProblem
+from reportsync.errors import LedgerError, UsageProblem
 from reportsync.known import Coverage
 from reportsync.ledger import (
     Ledger,
@@ -47,6 +47,14 @@ class World:
         """Raise `StorageError` if the archive is gone since it was opened."""
         if self.store.look() != self.archive_id:
             self.store.open(self.archive_id)
+
+    def refuse_other_ledger(self) -> None:
+        """Raise `LedgerError` if another archive's ledger was written over the one that was opened."""
+        if self.ledger.read(queries.archive_id) != self.archive_id:
+            raise LedgerError(
+                f"the ledger {self.ledger.path or ''} is not the one of {self.store.root} any more",
+                hint="put the right one back, or run: reportsync repair --restore",
+            )
 
 
 @contextmanager

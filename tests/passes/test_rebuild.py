@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pass_world import Here, ago, stand_in, sync
 
-from reportsync.errors import LedgerError
+from reportsync.errors import LedgerError, StorageError
 from reportsync.incidents import Seen
 from reportsync.ledger import queries, salvage, tables, waivers
 from reportsync.model import Report, Waiver
@@ -193,6 +193,37 @@ def test_a_backup_that_a_person_wants_takes_the_place_of_a_healthy_ledger(site: 
         held = world.ledger.read(queries.waivers_by_app)["one"]
         assert [one.first for one in held] == [ago(3)], "as it was then"
     assert read(Path(told[0].what)) == site.contents
+
+
+def test_fault_31_a_ledger_that_another_archives_was_written_over_takes_nothing_more(
+    site: Site,
+) -> None:
+    other = Here(site.here.folder / "other")
+    other.folder.mkdir()
+    with other.world(site.sandbox, stand_in("two", 3), APP) as world:
+        sync(world)
+    with site.here.world(site.sandbox, APP) as world:
+        content = (other.folder / "ledger.db").read_bytes()
+        site.ledger.write_bytes(content)
+        trouble = sync(world)[0].trouble
+        assert isinstance(trouble, LedgerError)
+        assert "any more" in trouble.message
+        assert site.ledger.read_bytes() == content
+    with pytest.raises(StorageError, match="another archive"), site.mended():
+        pass
+    assert site.rebuild() == [], "it is whole, and not for us to move"
+
+
+def test_fault_31_a_ledger_emptied_under_a_pass_is_restored_by_the_next(site: Site) -> None:
+    with site.here.world(site.sandbox, APP) as world:
+        site.ledger.write_bytes(b"")
+        trouble = sync(world)[0].trouble
+        assert isinstance(trouble, LedgerError)
+        assert "reportsync repair" in str(trouble.hint)
+        assert site.ledger.read_bytes() == b""
+    with site.here.world(site.sandbox, APP) as world:
+        assert sync(world)[0].trouble is None
+        assert len(world.ledger.read(queries.waivers_by_app)["one"]) == 1
 
 
 @pytest.mark.parametrize("half", ["scratch left", "kept twice"])
