@@ -1,0 +1,208 @@
+"""Mutants of the decisions: which day is due, what is asked for now, and when again."""
+
+from __future__ import annotations
+
+from .mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        "due-without-the-zone",
+        "a day is due at a time of the app's own zone",
+        "calendar.py",
+        "    local = datetime.combine(day + ONE_DAY, schedule.report_time, tzinfo=schedule.timezone)\n",
+        "    local = datetime.combine(day + ONE_DAY, schedule.report_time, tzinfo=UTC)\n",
+        ("test_calendar.py::test_row_01_a_report_is_due_at_a_wall_clock_time_summer_and_winter",),
+    ),
+    Mutant(
+        "second-of-two-local-times",
+        "of a local time that comes twice the first counts",
+        "calendar.py",
+        "    return local.replace(fold=0).astimezone(UTC)\n",
+        "    return local.replace(fold=1).astimezone(UTC)\n",
+        ("test_calendar.py::test_row_02_gap_and_fold_have_one_instant_each",),
+    ),
+    Mutant(
+        "buffer-added-to-local-time",
+        "the buffer is added to the instant",
+        "calendar.py",
+        "    return scheduled(day, schedule) + schedule.buffer\n",
+        "    local = scheduled(day, schedule).astimezone(schedule.timezone) + schedule.buffer\n"
+        "    return local.astimezone(UTC)\n",
+        ("test_calendar.py::test_row_03_the_buffer_is_added_to_the_instant_not_to_the_wall_clock",),
+    ),
+    Mutant(
+        "newest-day-left-out",
+        "the newest due day is expected",
+        "calendar.py",
+        "    while due(day, schedule) > now:\n        day -= ONE_DAY\n    return day\n",
+        "    while due(day, schedule) > now:\n        day -= ONE_DAY\n    return day - ONE_DAY\n",
+        (
+            "test_calendar.py::test_fault_32_as_the_clock_moves_on_each_day_becomes_due_exactly_once",
+        ),
+    ),
+    Mutant(
+        "last-day-left-out",
+        "the day `until` is expected, too",
+        "calendar.py",
+        "        day = min(day, app.until)\n",
+        "        day = min(day, app.until - ONE_DAY)\n",
+        ("test_calendar.py::test_row_07_the_expected_days_begin_with_since_and_end_with_until",),
+    ),
+    Mutant(
+        "unknown-days-dropped",
+        "a due day without a row is missing",
+        "known.py",
+        "    rows = {day: Missing(day) for day in _unknown_days(app.since, last, known)}\n",
+        "    rows: dict[date, Missing] = {}\n",
+        (
+            "decisions/test_known.py::test_invariant_5_stored_missing_and_waived_partition_the_expected_days",
+        ),
+    ),
+    Mutant(
+        "waiver-without-an-end",
+        "a waiver holds until its date and no longer",
+        "model.py",
+        "        held = self.until is None or now.astimezone(UTC).date() <= self.until\n",
+        "        held = True\n",
+        ("decisions/test_known.py::test_row_18_a_waiver_holds_to_the_end_of_its_last_date",),
+    ),
+    Mutant(
+        "waiver-begins-a-day-early",
+        "a waiver covers its own days and no other",
+        "model.py",
+        "        return held and self.first <= day <= self.last\n",
+        "        return held and self.first - ONE_DAY <= day <= self.last\n",
+        ("decisions/test_known.py::test_a_waiver_covers_its_days_both_ends_included",),
+    ),
+    Mutant(
+        "not-there-taken-for-never",
+        "a day that is not there is asked for again, for ever",
+        "plan.py",
+        "    wanted = [row for row in one.missing if ask.wants(one.app, row.day, now)]\n",
+        "    wanted = [\n"
+        "        row for row in one.missing if ask.wants(one.app, row.day, now) and not row.waiting\n"
+        "    ]\n",
+        (
+            "passes/test_pass_faults.py::"
+            "test_fault_10_a_day_that_is_not_there_waits_with_growing_pauses_for_ever",
+        ),
+    ),
+    Mutant(
+        "pauses-ignored",
+        "a missing day is not asked for before its next attempt",
+        "plan.py",
+        "        if at > now and ask.patient:\n",
+        "        if at > now and not ask.patient:\n",
+        (
+            "decisions/test_plan.py::test_a_pause_is_kept_to_and_a_person_s_ask_does_not_wait_for_it",
+        ),
+    ),
+    Mutant(
+        "never-weekly",
+        "a day that is not there for 30 days is asked for weekly",
+        "retry.py",
+        "    if error.trouble is Trouble.NOT_READY and now - due >= LONG_MISSING:\n",
+        "    if error.trouble is Trouble.NOT_READY and now - due < timedelta(0):\n",
+        (
+            "decisions/test_retry.py::"
+            "test_fault_10_after_thirty_days_not_there_is_asked_weekly_and_nothing_else_is",
+        ),
+    ),
+    Mutant(
+        "always-weekly",
+        "only what is not there for 30 days is asked for so seldom",
+        "retry.py",
+        "    if error.trouble is Trouble.NOT_READY and now - due >= LONG_MISSING:\n",
+        "    if now - due >= LONG_MISSING:\n",
+        (
+            "decisions/test_retry.py::"
+            "test_fault_10_after_thirty_days_not_there_is_asked_weekly_and_nothing_else_is",
+        ),
+    ),
+    Mutant(
+        "pauses-do-not-grow",
+        "pauses between attempts double",
+        "retry.py",
+        "    factor = 2 ** min(max(times - 1, 0), 62)\n",
+        "    factor = 1\n",
+        ("decisions/test_retry.py::test_row_22_pauses_between_attempts_double_up_to_the_longest",),
+    ),
+    Mutant(
+        "next-attempt-of-a-wrong-clock-believed",
+        "a next attempt written while the clock was ahead is not waited for",
+        "retry.py",
+        "    return None if next_attempt is None or next_attempt - now > longest else next_attempt\n",
+        "    return None if next_attempt is None or longest < WEEKLY else next_attempt\n",
+        (
+            "decisions/test_retry.py::test_a_next_attempt_further_ahead_than_any_pause_is_not_believed",
+        ),
+    ),
+    Mutant(
+        "refused-key-counted-against-the-day",
+        "a refused key costs a day nothing",
+        "collect.py",
+        "        counted = outcome is not Outcome.REJECTED\n",
+        "        counted = True\n",
+        (
+            "passes/test_pass_faults.py::test_fault_09_a_refused_app_is_asked_once_a_pass_and_heals_by_itself",
+        ),
+    ),
+    Mutant(
+        "refused-key-tried-for-every-day",
+        "a refused key is tried once a pass",
+        "service/lanes.py",
+        "        if ended.bars_app:\n            lane.barred = True\n",
+        "        if ended.bars_app:\n            lane.barred = False\n",
+        (
+            "passes/test_pass_faults.py::test_fault_09_a_refused_app_is_asked_once_a_pass_and_heals_by_itself",
+        ),
+    ),
+    Mutant(
+        "many-probes-at-once",
+        "until the key is accepted an app has one request under way",
+        "service/lanes.py",
+        "        return not self.barred and (self.accepted or self.running == 0)\n",
+        "        return not self.barred\n",
+        ("service/test_lanes.py::test_until_the_key_is_accepted_an_app_has_one_request_under_way",),
+    ),
+    Mutant(
+        "gap-before-the-newest-day",
+        "the newest days go before every gap",
+        "service/lanes.py",
+        "        return self._next_newest() or self._next_gap()\n",
+        "        return self._next_gap() or self._next_newest()\n",
+        ("service/test_lanes.py::test_row_14_the_newest_days_go_before_every_gap",),
+    ),
+    Mutant(
+        "damage-outranks-a-refused-key",
+        "of several findings 5 goes before 77 before 4 before 3",
+        "verdict.py",
+        "    if found.rejected:\n",
+        "    if found.rejected and not found.damaged:\n",
+        (
+            "decisions/test_verdict.py::"
+            "test_invariant_11_of_several_findings_5_goes_before_77_before_4_before_3",
+        ),
+    ),
+    Mutant(
+        "missing-days-told-as-success",
+        "a pass exits 3 while any due day is missing",
+        "service/passes.py",
+        "            missing=bool(missing),\n            rejected",
+        "            missing=False,\n            rejected",
+        (
+            "cli/test_cli_sync.py::"
+            "test_sync_exits_3_while_a_due_report_is_missing_even_if_it_is_not_asked_for_this_time",
+        ),
+    ),
+    Mutant(
+        "no-wake-up-when-due",
+        "the daemon looks again when a day becomes due",
+        "daemon/wake.py",
+        "    instants += [found[1] for one in covered if (found := next_due(one.app, now))]\n",
+        "",
+        (
+            "daemon/test_daemon_wake.py::test_row_01_a_day_that_becomes_due_sooner_is_the_next_wake_up",
+        ),
+    ),
+)
