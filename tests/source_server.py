@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 def make_zip(size: int = 3000) -> bytes:
@@ -149,3 +149,20 @@ class RawServer:
             self.times.append(time.monotonic())
             self.heads.append(head.decode())
             going_on = self.script(Talk(sock, self, head.decode()))
+
+
+@contextlib.contextmanager
+def without_tls() -> Iterator[str]:
+    """Yield an https URL at which one who says hello in TLS is answered in plain HTTP, once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk_plainly() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(1000)
+                sock.sendall(answer("400 Bad Request"))
+
+        thread = threading.Thread(target=talk_plainly)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 import reportsync
-from reportsync.ledger import Ledger, claims, queries, records
+from reportsync.ledger import Ledger, claims, open_writing, queries, records
 from reportsync.ledger.claims import Claim, Settled, Taken
 from reportsync.ledger.tables import metadata
 from reportsync.model import Archive, Attempt, Outcome, Report
@@ -147,3 +147,25 @@ def running(script: str, url: str, *arguments: str) -> Iterator[subprocess.Popen
         finally:
             process.kill()
             process.wait()
+
+
+def half_done(path: Path) -> None:
+    """Leave a ledger of some months at `path` with what a kill in the midst of a commit leaves."""
+    with open_writing(f"sqlite:///{path}") as ledger:
+        covered(ledger, last=DAY.replace(month=12))
+    before = path.read_bytes()
+    script = """
+import sqlite3
+connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+# With no room in memory the pages go to the file before the commit, as in a large commit.
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("UPDATE reports SET attempts = 99, reason = 'half done' || hex(zeroblob(200))")
+say("pages written")
+time.sleep(60)
+"""
+    with running(script, f"sqlite:///{path}") as process:
+        process.kill()
+        process.wait()
+    assert path.with_name(f"{path.name}-journal").stat().st_size > 0
+    assert path.read_bytes() != before

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from ledger_cases import DAY, NOW, contents, covered, failed, row_of
+from ledger_cases import DAY, NOW, contents, covered, failed, half_done, row_of
 
 from reportsync.errors import LedgerError
 from reportsync.ledger import Ledger, open_reading, open_writing, queries, records, waivers
@@ -86,6 +86,17 @@ def test_a_backup_is_consistent_while_the_ledger_is_written(
         assert copy is not None
         assert read(copy, "PRAGMA integrity_check") == [("ok",)]
         assert len(read(copy, "SELECT DISTINCT value FROM facts")) == 1
+
+
+def test_a_backup_holds_nothing_that_a_killed_writer_left_half_done(
+    path: Path, folder: Path
+) -> None:
+    folder.parent.mkdir()
+    half_done(path)
+    copy = back_up(path, folder, DAY)
+    assert copy is not None
+    assert read(copy, "PRAGMA integrity_check") == [("ok",)]
+    assert read(copy, "SELECT DISTINCT attempts, reason FROM reports") == [(0, None)]
 
 
 def test_a_backup_of_a_large_ledger_ends_however_busy_its_writers_are(

@@ -164,6 +164,14 @@ def test_an_interrupt_in_the_midst_of_an_operation_writes_nothing(ledger: Ledger
     assert ledger.read(get, "after") == "1"
 
 
+def test_a_commit_waits_for_the_disk_also_for_the_end_of_its_journal(lite: Ledger) -> None:
+    # 3 is EXTRA: a power cut after a commit cannot bring back the journal that would undo it.
+    setting = lite.write(lambda ledger: ledger.exec_driver_sql("PRAGMA synchronous").scalar_one())
+    assert setting == 3
+    mode = lite.read(lambda ledger: ledger.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+    assert mode == "delete"
+
+
 def test_names_are_durable_before_the_row_is_committed(tmp_path: Path, url: str) -> None:
     seen: list[tuple[list[Path], str | None]] = []
 

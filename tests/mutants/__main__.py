@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .bench import Bench, Survived
 from .groups import GROUPS
+from .mutant import DoesNotApply
 
 _EVERY = {mutant.name: mutant for group in GROUPS.values() for mutant in group}
 
@@ -43,8 +44,8 @@ def _is_caught(bench: Bench, name: str) -> bool:
     began = time.monotonic()
     try:
         failed = bench.catch(_EVERY[name])
-    except Survived as survived:
-        print(f"SURVIVED  {survived}", flush=True)
+    except (DoesNotApply, Survived) as problem:
+        print(f"SURVIVED  {problem}", flush=True)
         return False
     print(f"caught    {name} in {time.monotonic() - began:.1f} s by {failed[0]}", flush=True)
     return True

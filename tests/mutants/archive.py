@@ -53,7 +53,7 @@ MUTANTS = (
         "                os.fsync(final.fileno())\n",
         (
             "store/test_store_faults.py::"
-            "test_fault_25_a_kill_at_any_fifth_call_is_made_good_by_a_rerun",
+            "test_fault_25_a_kill_at_any_call_that_touches_the_disk_is_made_good_by_a_rerun",
         ),
     ),
     Mutant(
@@ -74,7 +74,9 @@ MUTANTS = (
         "collect.py",
         "                if lying.sha256 != scratch.sha256:\n",
         "                if lying.sha256 == '':\n",
-        ("passes/test_pass_faults.py",),
+        (
+            "passes/test_pass_whole.py::test_invariant_1_what_lies_under_the_next_name_is_not_taken_for_what_was_fetched",
+        ),
     ),
     Mutant(
         "adopted-unread",
@@ -83,7 +85,9 @@ MUTANTS = (
         "            contents = examine(file, size, check_stop=stop.check_cut)\n",
         "            contents = examine(file, size, check_stop=stop.check_cut) if size < 0 else None\n"
         "            contents = type('Contents', (), {'members': 1})\n",
-        ("cli/test_cli_verify.py", "passes/test_pass_faults.py"),
+        (
+            "cli/test_cli_verify.py::test_fault_30_a_file_without_a_row_is_adopted_without_a_request",
+        ),
     ),
     Mutant(
         "zip-check-left-out",
@@ -91,7 +95,9 @@ MUTANTS = (
         "collect.py",
         "                return examine(file, scratch.size, check_stop=check).members\n",
         "                return len(file.read(1))\n",
-        ("passes/test_pass_faults.py",),
+        (
+            "passes/test_pass_whole.py::test_fault_17_a_damaged_archive_is_not_stored_and_comes_whole_later",
+        ),
     ),
     Mutant(
         "crc-not-compared",

@@ -18,5 +18,5 @@ def test_the_unbroken_program_passes_the_same_tests(
     ran = bench.run(sorted({test for mutant in group for test in mutant.tests}))
     assert (ran.failed, ran.errors) == ((), ()), ran.output
     assert ran.passed
-    rows = [f"  {name}: {tests[0]}" for name, tests in bench.caught.items()]
+    rows = [f"  {name}: {tests[0].split('[')[0]}" for name, tests in bench.caught.items()]
     figure("\n".join([f"mutants caught: {len(rows)} of {len(group)}", *rows]))

@@ -55,14 +55,6 @@ MUTANTS = (
         ("ledger/test_ledger_writes.py::test_fault_28_several_processes_lose_no_update",),
     ),
     Mutant(
-        "driver-s-own-transactions",
-        "reads are inside the transaction of their write",
-        "ledger/ledger.py",
-        "        connection.isolation_level = None\n",
-        "",
-        ("ledger/test_ledger_writes.py::test_fault_28_several_processes_lose_no_update",),
-    ),
-    Mutant(
         "claim-of-the-living-taken-over",
         "a live process's claim is respected until its lease ends",
         "ledger/claims.py",
@@ -147,7 +139,7 @@ MUTANTS = (
         "            yield connection\n",
         (
             "ledger/test_ledger_place.py::"
-            "test_fault_31_a_ledger_deleted_or_replaced_while_open_takes_no_more_commits",
+            "test_fault_31_a_ledger_deleted_or_replaced_in_the_midst_of_a_write_says_so_and_commits_nothing",
         ),
     ),
     Mutant(
@@ -176,7 +168,9 @@ MUTANTS = (
         "ledger/backup.py",
         "            old.backup(new)\n",
         "            scratch.write_bytes(source.read_bytes())\n",
-        ("ledger/test_ledger_backup.py::test_a_backup_is_consistent_while_the_ledger_is_written",),
+        (
+            "ledger/test_ledger_backup.py::test_a_backup_holds_nothing_that_a_killed_writer_left_half_done",
+        ),
     ),
     Mutant(
         "old-journal-left-behind",
@@ -230,6 +224,8 @@ MUTANTS = (
         "ledger/ledger.py",
         '        connection.execute("PRAGMA synchronous = EXTRA").close()\n',
         '        connection.execute("PRAGMA synchronous = OFF").close()\n',
-        ("ledger",),
+        (
+            "ledger/test_ledger_writes.py::test_a_commit_waits_for_the_disk_also_for_the_end_of_its_journal",
+        ),
     ),
 )

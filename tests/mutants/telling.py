@@ -32,7 +32,7 @@ MUTANTS = (
         "orphan-left-running",
         "never two hooks at once for one event",
         "service/hooks.py",
-        '        hook.signal_group(int(process.split(" ")[3]), signal.SIGKILL)\n',
+        "        hook.signal_group(leader, signal.SIGKILL)\n",
         "        pass\n",
         (
             "arrivals/test_outbox.py::"

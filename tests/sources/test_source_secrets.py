@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from source_client import DAY, Client, MakeClient, Serve, app_at, client_of
 from source_faults import FAULTS
-from source_server import ZIP, Talk, answer, keeps
+from source_server import ZIP, Talk, answer, keeps, without_tls
 
 from reportsync.errors import ReportsyncError
 from reportsync.settings import App
@@ -86,6 +86,15 @@ def test_no_failed_connection_shows_the_key_or_the_signature(
 ) -> None:
     app = app_at("http://localhost", CANARY).model_copy(update={"base_url": url})
     error = fail(client(), app)
+    assert error.__cause__ is None and error.__context__ is None
+    assert_silent(error, everything.text)
+
+
+def test_no_failed_handshake_shows_the_key_or_the_signature(
+    client: MakeClient, everything: pytest.LogCaptureFixture
+) -> None:
+    with without_tls() as url:
+        error = fail(client(), app_at(url, CANARY))
     assert error.__cause__ is None and error.__context__ is None
     assert_silent(error, everything.text)
 

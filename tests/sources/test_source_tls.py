@@ -5,13 +5,12 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
-import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from source_client import MakeClient, Serve, app_at
-from source_server import ZIP, Talk, answer, keeps
+from source_server import ZIP, Talk, answer, keeps, without_tls
 
 from reportsync.errors import AppRefused, AttemptFailed, Stopped, TransientFault
 
@@ -115,21 +114,9 @@ def test_fault_03_a_certificate_for_another_host_is_refused(
     assert server.heads == []
 
 
-def test_fault_03_a_server_without_tls_is_transient(serve: Serve, client: MakeClient) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def talk_plainly() -> None:
-            sock, _ = listener.accept()
-            with sock:
-                sock.recv(1000)
-                sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-        thread = threading.Thread(target=talk_plainly)
-        thread.start()
-        port = listener.getsockname()[1]
-        with pytest.raises(TransientFault, match="the TLS connection to 127"):
-            client().fetch(app_at(f"https://127.0.0.1:{port}"))
-        thread.join()
+def test_fault_03_a_server_without_tls_is_transient(client: MakeClient) -> None:
+    with without_tls() as url, pytest.raises(TransientFault, match="the TLS connection to 127"):
+        client().fetch(app_at(url))
 
 
 @pytest.mark.parametrize("text", [None, "this is no certificate", ""])
