@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from cli_tool import Place, ago, finish, stand_in
@@ -27,6 +31,20 @@ def wait_for(sandbox: Sandbox, count: int, process: subprocess.Popen[str]) -> No
         assert time.monotonic() < give_up
         time.sleep(0.01)
     time.sleep(0.05)
+
+
+def wait_until_working(process: subprocess.Popen[str]) -> None:
+    """Return once the command's work has begun, in a thread to which no signal goes."""
+    give_up = time.monotonic() + 30
+    while not any(map(_keeps_term_off, Path(f"/proc/{process.pid}/task").glob("*/status"))):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def _keeps_term_off(task: Path) -> bool:
+    blocked = re.search(r"^SigBlk:\s*(\w+)", task.read_text(), re.M)
+    return blocked is not None and bool(int(blocked[1], 16) & 1 << signal.SIGTERM - 1)
 
 
 def leftovers(place: Place) -> list[str]:
@@ -82,6 +100,26 @@ def test_fault_26_a_second_signal_ends_at_once_and_loses_nothing(place: Place) -
         rerun = place.run("backfill", "--since=-60d")
     assert rerun.code == 0
     assert place.run("verify", "--json").summary["ok"] == 30
+
+
+@pytest.mark.slow
+def test_fault_26_a_second_signal_ends_what_the_first_has_to_wait_for(place: Place) -> None:
+    with Sandbox([APP]) as sandbox:
+        place.serve(sandbox, [APP])
+        assert place.run("sync").code == 0
+        with closing(sqlite3.connect(place.ledger, isolation_level=None)) as ledger:
+            ledger.execute("BEGIN EXCLUSIVE")  # which is waited for, for longer than is PROMPT
+            process = place.start("sync")
+            wait_until_working(process)
+            process.send_signal(signal.SIGTERM)
+            assert process.stderr is not None
+            assert "a second one ends at once" in process.stderr.readline()
+            time.sleep(1)
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            assert finish(process).code == 143
+            assert time.monotonic() - began < PROMPT
 
 
 @pytest.mark.slow

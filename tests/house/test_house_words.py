@@ -90,7 +90,9 @@ def test_test_modules_have_names_of_their_own(project_files: tuple[str, ...]) ->
     # pytest imports them by their bare names: two of one name would shadow each other
     bare = [Path(name).name for name in project_files if name.startswith("tests/")]
     modules = Counter(
-        n for n in bare if n.endswith(".py") and n not in {"conftest.py", "__init__.py"}
+        n
+        for n in bare
+        if n.endswith(".py") and n not in {"conftest.py", "__init__.py", "__main__.py"}
     )
     assert [name for name, count in modules.items() if count > 1] == []
 

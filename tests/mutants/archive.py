@@ -52,9 +52,10 @@ MUTANTS = (
         "                final.write(os.pread(self._file, self.size, 0))\n"
         "                os.fsync(final.fileno())\n",
         (
-            "store/test_store_faults.py::"
-            "test_fault_25_a_kill_at_any_call_that_touches_the_disk_is_made_good_by_a_rerun",
+            "crash/test_crash_kills.py::"
+            "test_fault_25_a_command_killed_at_any_call_of_ours_ends_like_an_undisturbed_one[apart]",
         ),
+        ("strace",),
     ),
     Mutant(
         "final-name-replaced",
@@ -206,16 +207,16 @@ MUTANTS = (
     Mutant(
         "damage-not-seen",
         "verify compares the SHA-256, not only the size",
-        "service/verify.py",
-        "    return Found.OK if (size, sha256) == (archive.size, archive.sha256) else Found.DAMAGED\n",
-        "    return Found.OK if size == archive.size else Found.DAMAGED\n",
+        "service/judge.py",
+        "    if (size, sha256) == (archive.size, archive.sha256):\n",
+        "    if size == archive.size:\n",
         ("cli/test_cli_verify.py::test_verify_tells_damaged_from_lost_and_exits_4",),
     ),
     Mutant(
         "damaged-file-deleted",
         "a damaged archive goes to quarantine, for a person to look at",
-        "service/repair.py",
-        '            world.store.quarantine(archive.report, path, "damaged on disk")\n',
+        "service/mending.py",
+        '            world.store.quarantine(archive.report, path, "damaged on disk", checked.sha256)\n',
         "            path.unlink()\n",
         (
             "cli/test_cli_verify.py::"

@@ -76,8 +76,8 @@ class Bench:
         """Run `tests` in the copy as it is; one alone only up to its first failure."""
         report = self._folder / "report.xml"
         report.unlink(missing_ok=True)
-        words = ["-q", "-n", "0", "-m", "", "-p", "no:cacheprovider", f"--junitxml={report}"]
-        words += ["-x"] * (len(tests) == 1)
+        words = ["-q", "-n", "0", "-m", "", "-p", "no:cacheprovider", "-o", "junit_family=xunit1"]
+        words += [f"--junitxml={report}", *["-x"] * (len(tests) == 1)]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *words, f"--basetemp={self._folder / 'tmp'}"]
             + [f"tests/{test}" for test in tests],

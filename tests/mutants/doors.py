@@ -75,7 +75,9 @@ MUTANTS = (
         "cli/signals.py",
         "        if stop.requested:\n            os._exit(128 + number)\n",
         "        if stop.requested:\n            continue\n",
-        ("cli/test_cli_signals.py::test_fault_26_a_second_signal_ends_at_once_and_loses_nothing",),
+        (
+            "cli/test_cli_signals.py::test_fault_26_a_second_signal_ends_what_the_first_has_to_wait_for",
+        ),
     ),
     Mutant(
         "dead-scheduler-not-seen",

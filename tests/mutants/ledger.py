@@ -11,7 +11,8 @@ MUTANTS = (
         "collect.py",
         "        version = self._named(scratch, first)\n"
         "        archive = Archive(self._report, version, scratch.size, scratch.sha256, members)\n"
-        "        outcome = Outcome.VERSION if held else Outcome.STORED\n"
+        "        # What had been lost and is there again is nothing new.\n"
+        "        outcome = Outcome.VERSION if held and not lost else Outcome.STORED\n"
         "        return self._record(archive, outcome, received)\n",
         "        archive = Archive(self._report, first, scratch.size, scratch.sha256, members)\n"
         "        outcome = Outcome.VERSION if held else Outcome.STORED\n"
@@ -24,8 +25,10 @@ MUTANTS = (
         "            arrival=done.arrival, flags=done.flags, stored=True,\n"
         "        )\n",
         (
-            "cli/test_cli_crash.py::test_fault_25_kill_9_at_random_moments_converges_to_the_undisturbed_run",
+            "crash/test_crash_kills.py::"
+            "test_fault_25_a_command_killed_at_any_call_of_ours_ends_like_an_undisturbed_one[apart]",
         ),
+        ("strace",),
     ),
     Mutant(
         "row-before-durable-name",
@@ -176,7 +179,7 @@ MUTANTS = (
         "old-journal-left-behind",
         "the journal of a lost ledger is not played into its successor",
         "ledger/backup.py",
-        '            ledger.with_name(f"{ledger.name}-journal").unlink(missing_ok=True)\n',
+        '        ledger.with_name(f"{ledger.name}-journal").unlink(missing_ok=True)\n',
         "",
         (
             "ledger/test_ledger_backup.py::"
@@ -187,8 +190,8 @@ MUTANTS = (
         "damaged-backup-put-back",
         "a backup that is no whole ledger is passed over for an older one",
         "ledger/backup.py",
-        "        if not _is_whole(backup):\n",
-        "        if not backup.exists():\n",
+        "    return next((one for one in backups(folder) if is_whole(one)), None)\n",
+        "    return next(iter(backups(folder)), None)\n",
         (
             "ledger/test_ledger_backup.py::"
             "test_a_backup_that_is_no_whole_ledger_is_passed_over_for_an_older_one",
