@@ -172,6 +172,7 @@ def test_a_pass_that_cannot_begin_is_told(desk: Desk) -> None:
     assert "incident: the archive or the ledger cannot be used" in err
 
 
+@pytest.mark.slow
 def test_invariant_4_a_refused_key_shows_in_no_notice_ping_or_log(desk: Desk) -> None:
     desk.key = "canary-of-a-key-that-is-wrong"
     with Receiver() as check, Receiver() as target:

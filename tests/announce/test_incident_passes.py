@@ -523,6 +523,7 @@ def test_incidents_are_kept_in_postgresql_as_well(tmp_path: Path, postgres_url: 
         assert s.open_keys() == [f"late:shop:{NEWEST}"]
 
 
+@pytest.mark.slow
 def test_fault_41_a_hook_that_fails_again_and_again_is_told_and_over_when_it_runs(
     tmp_path: Path,
 ) -> None:

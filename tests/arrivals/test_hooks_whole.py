@@ -82,6 +82,7 @@ def noted(place: Place) -> list[str]:
         return [row[0].split(" ")[3] for row in rows]
 
 
+@pytest.mark.slow
 def test_row_41_sync_runs_the_hook_for_each_archive_that_arrived(
     place: Place, url: str, script: Script, log: Path
 ) -> None:

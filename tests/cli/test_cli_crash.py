@@ -64,15 +64,15 @@ def test_fault_28_four_backfills_at_once_ask_for_each_report_once(place: Place) 
 
 
 def test_fault_28_two_backfills_at_once_share_the_work(place: Place) -> None:
-    app = stand_in("one", 40)
+    app = stand_in("one", 24)
     with Sandbox([app], latency=0.05) as sandbox:
         place.serve(sandbox, [app])
         processes = [place.start("backfill", "--since=-90d", "--json") for _ in range(2)]
         done = [finish(process) for process in processes]
-        asked = [sandbox.asked(app.app_id, ago(number)) for number in range(2, 42)]
+        asked = [sandbox.asked(app.app_id, ago(number)) for number in range(2, 26)]
     assert [one.code for one in done] == [0, 0]
-    assert asked == [1] * 40
-    assert sum(one.summary["stored"] for one in done) == 40
+    assert asked == [1] * 24
+    assert sum(one.summary["stored"] for one in done) == 24
 
 
 @pytest.mark.slow

@@ -60,6 +60,7 @@ def test_row_49_page_api_metrics_and_probes_are_served_by_the_daemon(
     assert {**told, "now": None} == {**same, "now": None}
 
 
+@pytest.mark.slow
 def test_row_40_metrics_count_what_the_daemon_did(start: Callable[..., Running], port: int) -> None:
     running = start(daemon=listening(port))
     running.await_event("pass")

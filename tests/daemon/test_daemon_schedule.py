@@ -38,6 +38,7 @@ def test_row_05_days_missed_while_it_was_down_are_fetched_at_the_start(
     assert running.await_event("pass")["stored"] == 40
 
 
+@pytest.mark.slow
 def test_row_01_a_day_is_fetched_within_two_seconds_of_becoming_due(
     start: Callable[..., Running],
 ) -> None:

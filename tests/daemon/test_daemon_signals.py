@@ -40,7 +40,9 @@ def scratch_files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+    ("number", "code"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+    ids=["TERM", "INT"],
 )
 def test_fault_26_an_idle_daemon_ends_at_once(
     start: Callable[..., Running], number: signal.Signals, code: int
@@ -53,7 +55,7 @@ def test_fault_26_an_idle_daemon_ends_at_once(
     assert running.events("stopped")
 
 
-@pytest.mark.parametrize("held", ["folder", "ledger"])
+@pytest.mark.parametrize("held", ["folder", pytest.param("ledger", marks=pytest.mark.slow)])
 def test_fault_26_a_daemon_that_waits_for_a_lock_at_its_start_ends_at_once(
     tmp_path: Path, start: Callable[..., Running], held: str
 ) -> None:

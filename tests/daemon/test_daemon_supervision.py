@@ -36,6 +36,7 @@ def run_script(folder: Path, script: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, capture_output=True, timeout=20, cwd=folder, check=False)
 
 
+@pytest.mark.slow
 def test_fault_38_a_dead_scheduler_thread_ends_the_process(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:

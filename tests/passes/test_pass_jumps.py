@@ -106,6 +106,7 @@ def test_fault_37_an_app_under_a_new_name_is_fetched_anew_beside_the_old_archive
     assert {row.archive.report.app for row in held} == {"one", "two", "second"}
 
 
+@pytest.mark.slow
 def test_fault_12_hours_of_server_errors_are_asked_about_less_and_less_and_end_by_themselves(
     here: Here,
 ) -> None:

@@ -195,6 +195,7 @@ def test_an_empty_archive_is_valid(sandbox: Sandbox) -> None:
     assert content(served(sandbox, "empty-zip")) == {}
 
 
+@pytest.mark.slow
 def test_bombs_are_small_and_inflate_to_64_mib_whatever_they_declare(sandbox: Sandbox) -> None:
     for kind, declared in (("bomb", 64 * 2**20), ("lying-bomb", 1000)):
         body = served(sandbox, kind)
@@ -207,6 +208,7 @@ def test_bombs_are_small_and_inflate_to_64_mib_whatever_they_declare(sandbox: Sa
         assert len(zlib.decompress(data, -15)) == 64 * 2**20
 
 
+@pytest.mark.slow
 def test_gzip_encoding_is_announced_and_whole_or_cut_or_a_bomb(sandbox: Sandbox) -> None:
     right = ask(sandbox)[1]
     assert gzip.decompress(served(sandbox, "gzip")) == right
