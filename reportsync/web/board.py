@@ -28,6 +28,7 @@ FRESH_SECONDS = 1.0
 _SHARE = 10
 _LONGEST_SECONDS = 30.0
 """A look is kept for `_SHARE` times what it took: with very many missing days it may take seconds."""
+_MOST_KEPT = 40  # pages of a look; one of three years has 350 KB
 _PATIENCE_SECONDS = 2.0
 """How long a request waits for another one that is just reading; then it takes what was read before."""
 
@@ -59,6 +60,7 @@ class Board:
         self._reader = Reader(config.storage.ledger)
         self._clock = clock
         self._lock = threading.Lock()
+        self._making = threading.Lock()
         self._stale_at = float("-inf")
         self._seen: Seen | None = None
         self._failed: LedgerError | None = None
@@ -82,11 +84,18 @@ class Board:
         return seen
 
     def once(self, key: str, make: Callable[[Seen], bytes]) -> bytes:
-        """Return `make(what was seen)`, made once for each look; raises as `look` does."""
+        """Return `make(what was seen)`, made once for each look, and one at a time; raises as `look` does.
+
+        However many ask, no more than one thread takes time from the passes.
+        """
         seen = self.look()
-        if key not in seen.made:
-            seen.made[key] = make(seen)
-        return seen.made[key]
+        with self._making:
+            found = seen.made.get(key)
+            if found is None:
+                found = make(seen)
+                if len(seen.made) < _MOST_KEPT:
+                    seen.made[key] = found
+        return found
 
     def read(
         self,

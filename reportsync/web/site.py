@@ -131,15 +131,18 @@ class Site:
         return Answer(200, JSON, self._board.once("status", _status_json))
 
     def _app(self, name: str) -> Answer:
-        seen = self._board.look()
-        one = seen.of(name)
-        if one is None:
+        def make(seen: Seen) -> bytes:
+            days = self._board.read(queries.days_of, name)
+            tried = self._board.read(queries.latest_attempts, name, LATEST_ATTEMPTS)
+            one = seen.of(name)
+            assert one is not None, "the apps are those of the config, at every look"
+            return self._pages.app(seen, one, days, tried)
+
+        if self._board.look().of(name) is None:
             return self._message(
                 404, "/apps/", "There is no such app", "The config names no such app."
             )
-        days = self._board.read(queries.days_of, name)
-        tried = self._board.read(queries.latest_attempts, name, LATEST_ATTEMPTS)
-        return Answer(200, HTML, self._pages.app(seen, one, days, tried))
+        return Answer(200, HTML, self._board.once(f"app {name}", make))
 
     def _exposition(self, asked: Asked) -> Answer:
         body, content_type = self._metrics.exposition(asked.accept)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +20,7 @@ from web_ledger import NOW, Gone, History, Served, alive, config_of, fill, servi
 from reportsync.ledger import open_reading, open_writing, tables
 from reportsync.redact import remember_secret
 from reportsync.service.status import status
+from reportsync.web import site
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\r\nA: b\x1b[31m\u202e{{ 7*7 }}"
 
@@ -320,6 +324,36 @@ def test_requests_within_a_second_share_one_look(tmp_path: Path) -> None:
         assert served.ask("/")[2] == first
         renew(served)
         assert served.ask("/")[2] != first
+
+
+@pytest.mark.parametrize("target", ["/", "/apps/shop", "/api/v1/status"])
+def test_what_many_ask_for_at_once_is_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    histories = [History("shop", date(2026, 7, 1))]
+    config = config_of(tmp_path, histories)
+    fill(config, histories)
+    made: list[str] = []
+
+    def slowly(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def work(*values: Any) -> Any:
+            made.append(name)
+            time.sleep(0.05)
+            return real(*values)
+
+        return work
+
+    with serving(config) as served, ThreadPoolExecutor(8) as visitors:
+        served.server._board.look()
+        served.server._board._stale_at = float("inf")  # all within one look
+        pages = served.server._site._pages
+        monkeypatch.setattr(site, "describe", slowly("/api/v1/status", site.describe))
+        monkeypatch.setattr(pages, "overview", slowly("/", pages.overview))
+        monkeypatch.setattr(pages, "app", slowly("/apps/shop", pages.app))
+        answers = list(visitors.map(lambda _: served.ask(target)[::2], range(8)))
+    assert made == [target]
+    assert {code for code, _ in answers} == {200}
+    assert len({body for _, body in answers}) == 1
 
 
 def test_the_queries_of_a_page_use_an_index(page: Served) -> None:
