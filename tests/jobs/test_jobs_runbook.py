@@ -15,6 +15,7 @@ from runbook_scenes import SCENES, Host, install
 _VARYING = (
     (r"127\.0\.0\.1:\d+", "HOST"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\d{8}T\d{6}Z", "INSTANT"),
+    (r"ledger-\d{8}\.db", "ledger-DAY.db"),
     (r"in \d+\.\d s", "in N s"),
     (r"[\d,]+ bytes", "N bytes"),
     (r"[\d,.]+ [KMGT]iB", "N MiB"),
