@@ -77,6 +77,13 @@ def test_both_units_and_the_command_on_call_share_user_folder_and_rights(jobs: P
     assert f'{PROGRAM} "$@"' in script
 
 
+def test_no_core_dump_can_hold_a_key_and_no_key_stands_in_the_environment(jobs: Path) -> None:
+    for name in UNITS:
+        found = settings((jobs / "systemd" / name).read_text())
+        assert ("LimitCORE", "0") in found
+        assert not {"Environment", "EnvironmentFile"} & {key for key, _ in found}
+
+
 def test_every_setting_of_the_daemon_has_its_reason_above_it(jobs: Path) -> None:
     lines = (jobs / "systemd" / "reportsync.service").read_text().splitlines()
     body = lines[lines.index("[Service]") : lines.index("[Install]")]
