@@ -17,8 +17,8 @@ from reportsync.errors import StorageError
 
 _broken: dict[int, OSError] = {}
 _excused: list[str] = []
-# What moves a terminal's cursor, hides text or turns it round: control characters but tab and line feed, marks
-# of direction and other invisible ones, line and paragraph separators. Our own colours pass.
+# What moves a terminal's cursor, hides text or turns it round: control characters but tab and line feed,
+# marks of direction and other invisible ones, separators of lines. Our own colours pass.
 _TRICKS = re.compile(
     "(\x1b\\[(?:0|1|[13];3[1-6]|3[1-6])m)|"
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
