@@ -14,6 +14,7 @@ from pathlib import Path
 from reportsync.errors import LedgerError
 from reportsync.ledger.place import (
     REPAIR_HINT,
+    SCRATCH,
     cannot_open,
     file_uri,
     make_folder,
@@ -24,7 +25,6 @@ KEEP = 7
 NUMBERS_LEFT_OUT = 100_000
 """More than a day's arrivals: ten years of daily reports of twenty-five apps."""
 
-_SCRATCH = ".reportsync-ledger.part"
 _NAME = re.compile(r"ledger-\d{8}\.db")
 
 
@@ -163,7 +163,7 @@ def _copy(
     Needs the lock of the target's folder: the scratch file has one name, so that the next copy replaces
     what a killed one left.
     """
-    scratch = target.with_name(_SCRATCH)
+    scratch = target.with_name(SCRATCH)
     scratch.unlink(missing_ok=True)
     file = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:

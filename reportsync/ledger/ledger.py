@@ -284,6 +284,7 @@ def open_writing(
     place.refuse_network(path.parent)
     with place.one_at_a_time(path.parent, lock_wait):
         place.refuse_foreign(path)
+        place.sweep(path.parent)
         known = place.looks_like_sqlite(path) is not None
         if not known:
             place.refuse_as_root(path)

@@ -6,11 +6,12 @@ import contextlib
 import fcntl
 import os
 import shlex
+import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +19,12 @@ from reportsync.errors import LedgerError
 
 LOCK_WAIT = 30.0
 """Seconds to wait for another process that is just writing."""
+
+SCRATCH = ".reportsync-ledger.part"
+"""What a copy of a ledger is called until it is whole, in the folder of the copy."""
+
+REBUILD = ".reportsync-rebuild"
+"""The folder, in the ledger's, in which a new one is made in the place of a damaged one."""
 
 _LOCK_PAUSE = 0.05  # seconds
 _HEADER = b"SQLite format 3\x00"
@@ -167,6 +174,13 @@ def create(path: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         raise cannot_open(path, error) from None
+
+
+def sweep(folder: Path) -> None:
+    """Remove from the ledger's folder what a killed process left half done; its lock must be held."""
+    shutil.rmtree(folder / REBUILD, ignore_errors=True)
+    with suppress(OSError):
+        (folder / SCRATCH).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -134,14 +134,14 @@ class Verifier:
             self._events.reopened()
 
     def _reader(self, size: int) -> Callable[[], None]:
-        """Return what is called after each piece of a file of `size` bytes."""
+        """Return what is called after each piece of a file that should have `size` bytes."""
         left = size
 
         def piece_read() -> None:
             nonlocal left
             self._world.stop.check()
-            self._wait(min(_PIECE, left))
-            left = max(left - _PIECE, 0)
+            self._wait(min(_PIECE, left) if left > 0 else _PIECE)  # more: one that has grown
+            left -= _PIECE
 
         return piece_read
 

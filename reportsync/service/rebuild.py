@@ -21,7 +21,6 @@ from reportsync.service.world import ledger_file, look
 from reportsync.settings import Config
 from reportsync.store import Store
 
-_SCRATCH = ".reportsync-rebuild"
 _NEEDED = (tables.facts, tables.apps, tables.reports, tables.archives, tables.waivers)
 
 
@@ -56,7 +55,7 @@ def make_whole(config: Config, store: Store, clock: Clock, wanted: Wanted, tell:
         if case is None:
             return
         place.refuse_as_root(path)
-        with _scratch(path.parent / _SCRATCH) as folder:
+        with _scratch(path.parent / place.REBUILD) as folder:
             new = _build(case, store.backups, folder, tell)
             try:
                 _swap(case, new)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from daemon_process import Running, since, wait_until
 
 from reportsync.sandbox import Sandbox
 
+MIB = 2**20
 QUICKLY = "verify: {every: 1s, bandwidth: 0}"
 
 
@@ -99,18 +101,24 @@ def test_invariant_10_a_daemon_ends_in_time_in_the_middle_of_verifying_a_huge_fi
     path = archive_of(running, 2)
     path.chmod(0o640)
     os.truncate(path, 4 * 2**30)  # a hole, which takes no space
-    wait_until(lambda: path in opened(running))
+    number = wait_until(lambda: opened(running).get(path))
+    began = time.monotonic()
+    time.sleep(1.5)
+    read = int(Path(f"/proc/{running.process.pid}/fdinfo/{number}").read_text().split()[1])
+    # A second's worth may come at once.
+    assert 0 < read <= 2 * MIB * (time.monotonic() - began + 4)
     code, seconds = running.end()
     assert code == 143
     assert seconds < 3
     assert path.stat().st_size == 4 * 2**30
 
 
-def opened(running: Running) -> set[Path]:
-    found = set()
+def opened(running: Running) -> dict[Path, str]:
+    """Return the files that the daemon has open, with the numbers of their descriptors."""
+    found = {}
     for one in Path(f"/proc/{running.process.pid}/fd").iterdir():
         try:
-            found.add(one.readlink())
+            found[one.readlink()] = one.name
         except FileNotFoundError:
             continue
     return found

@@ -291,6 +291,35 @@ def test_a_backup_that_cannot_be_made_is_an_error_that_names_it(path: Path, fold
         back_up(path, folder, date(2026, 3, 2))
 
 
+def test_fault_31_a_damaged_ledger_takes_the_place_of_no_backup(
+    lite: Ledger, path: Path, folder: Path
+) -> None:
+    folder.parent.mkdir()
+    for number in range(KEEP):
+        assert back_up(path, folder, DAY + number * ONE_DAY) is not None
+    kept = {one: one.read_bytes() for one in backups(folder)}
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xa5" * 4096)
+    for renew in (False, True):
+        with pytest.raises(LedgerError, match="is damaged, older backups of it are kept") as caught:
+            back_up(path, folder, DAY + (KEEP - renew) * ONE_DAY, renew=renew)
+        assert "reportsync repair" in str(caught.value.hint)
+        assert {one: one.read_bytes() for one in folder.iterdir()} == kept
+
+
+def test_a_renewed_backup_takes_the_place_of_the_days_own(
+    lite: Ledger, path: Path, folder: Path
+) -> None:
+    folder.parent.mkdir()
+    first = back_up(path, folder, DAY)
+    lite.write(waivers.add, WAIVER)
+    assert back_up(path, folder, DAY, renew=True) == first
+    assert [one.name for one in folder.iterdir()] == [f"ledger-{DAY:%Y%m%d}.db"]
+    assert first is not None
+    assert len(read(first, "SELECT * FROM waivers")) == 1
+
+
 def test_fault_33_backups_of_a_clock_that_was_ahead_do_not_pass_for_the_newest(
     lite: Ledger, path: Path, folder: Path
 ) -> None:

@@ -14,7 +14,7 @@ from pass_world import Here, ago, stand_in, sync
 
 from reportsync.errors import LedgerError, StorageError
 from reportsync.incidents import Seen
-from reportsync.ledger import queries, salvage, tables, waivers
+from reportsync.ledger import place, queries, salvage, tables, waivers
 from reportsync.model import Report, Waiver
 from reportsync.sandbox import Fault, Sandbox
 from reportsync.service.announcing import Announcer
@@ -231,15 +231,18 @@ def test_fault_25_a_rebuild_that_was_killed_is_done_by_the_next(site: Site, half
     size, number = root_page(site.ledger, "reports")
     scribble(site.ledger, (number - 1) * size, size)
     if half == "scratch left":
-        left = site.ledger.parent / ".reportsync-rebuild"
+        left = site.ledger.parent / place.REBUILD
         left.mkdir()
         (left / "ledger.db").write_bytes(b"half of it")
     else:
         site.ledger.with_name("ledger.db.damaged-20200101T000000Z").hardlink_to(site.ledger)
     assert "salvage" in [one.action for one in site.rebuild()]
-    assert not (site.ledger.parent / ".reportsync-rebuild").exists()
+    assert not (site.ledger.parent / place.REBUILD).exists()
+    (site.ledger.parent / place.REBUILD).mkdir()  # one that was killed after its last step
+    (site.ledger.parent / place.SCRATCH).touch()
     with site.mended() as world:
         assert len(world.ledger.read(queries.waivers_by_app)["one"]) == 1
+    assert not [*site.ledger.parent.glob(".reportsync-*")]
 
 
 @pytest.mark.slow
