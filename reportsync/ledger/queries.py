@@ -72,22 +72,55 @@ def known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
     """Return what the ledger holds about each app of `names`; reads only rows that are not stored."""
     missing = _missing_by_app(connection)
     waived = waivers_by_app(connection)
-    ranges = {row.name: row for row in connection.execute(sa.select(apps))}
+    ranges = {row.name: row for row in connection.execute(_RANGES)}
     verified = verified_since(connection)
     result = {}
     for name in names:
         row = ranges.get(name)
+        beyond = _stored_beyond(connection, name, row)
         result[name] = Known(
             first=row.first if row else None,
             through=row.through if row else None,
             missing=tuple(missing.get(name, ())),
-            beyond=_stored_beyond(connection, name, row),
+            beyond=beyond,
             waivers=tuple(waived.get(name, ())),
             bytes=row.bytes if row else 0,
-            newest=_newest(connection, name),
+            newest=row.newest if row else max(beyond, default=None),
             verified_since=verified.get(name),
         )
     return result
+
+
+def _stored_beyond(connection: sa.Connection, name: str, row: Any) -> frozenset[date]:
+    """Return the stored days outside the covered range: adopted files of days not expected then."""
+    if row is None:
+        return frozenset(connection.execute(_STORED, {"of_app": name}).scalars())
+    if not row.has_beyond:
+        return frozenset()
+    limits = {"of_app": name, "first": row.first, "through": row.through}
+    return frozenset(connection.execute(_BEYOND, limits).scalars())
+
+
+_IS_STORED = reports.c.state == "stored"
+_OUTSIDE = (reports.c.day < apps.c.first, reports.c.day > apps.c.through)
+_RANGES = sa.select(
+    apps,
+    sa.select(reports.c.day)
+    .where(reports.c.app == apps.c.name, _IS_STORED)
+    .order_by(reports.c.day.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("newest"),
+    sa.or_(
+        *(sa.exists().where(reports.c.app == apps.c.name, _IS_STORED, side) for side in _OUTSIDE)
+    ).label("has_beyond"),
+)
+"""One question for all apps: a pass asks it twice, and one per app would cost more than all the rest."""
+
+_STORED = sa.select(reports.c.day).where(reports.c.app == sa.bindparam("of_app"), _IS_STORED)
+_BEYOND = _STORED.where(
+    sa.or_(reports.c.day < sa.bindparam("first"), reports.c.day > sa.bindparam("through"))
+)
 
 
 def coverages(connection: sa.Connection, apps: Sequence[App], now: datetime) -> list[Coverage]:
@@ -125,30 +158,6 @@ def waivers_by_app(connection: sa.Connection) -> dict[str, list[Waiver]]:
             Waiver(row.app, row.first, row.last, row.reason, row.author, row.created, row.until)
         )
     return found
-
-
-def _stored_beyond(
-    connection: sa.Connection, name: str, row: sa.Row[tuple[object, ...]] | None
-) -> frozenset[date]:
-    """Return the stored days outside the covered range: adopted files of days not expected then."""
-    query = sa.select(reports.c.day).where(reports.c.app == name, reports.c.state == "stored")
-    if row is None:
-        return frozenset(connection.execute(query).scalars())
-    before = query.where(reports.c.day < row.first)
-    after = query.where(reports.c.day > row.through)
-    return frozenset(connection.execute(before).scalars()) | frozenset(
-        connection.execute(after).scalars()
-    )
-
-
-def _newest(connection: sa.Connection, name: str) -> date | None:
-    query = (
-        sa.select(reports.c.day)
-        .where(reports.c.app == name, reports.c.state == "stored")
-        .order_by(reports.c.day.desc())
-        .limit(1)
-    )
-    return connection.execute(query).scalar_one_or_none()
 
 
 def report_row(connection: sa.Connection, report: Report) -> ReportRow | None:
@@ -369,14 +378,17 @@ def _archive(row: sa.Row[tuple[object, ...]]) -> Archive:
     return Archive(Report(row.app, row.day), row.version, row.size, row.sha256, row.members)
 
 
-def year_sums(connection: sa.Connection, app: str, year: int) -> list[HeldArchive]:
-    """Return the held archives of `app` whose day is in `year`."""
-    query = sa.select(archives).where(
-        archives.c.app == app,
-        archives.c.day.between(date(year, 1, 1), date(year, 12, 31)),
-        archives.c.held.is_(True),
-    )
-    return [_held(row) for row in connection.execute(query)]
+def year_sums(connection: sa.Connection, app: str, year: int) -> list[tuple[date, int, str]]:
+    """Return (day, version, sha256) of each held archive of `app` whose day is in `year`."""
+    limits = {"of_app": app, "first": date(year, 1, 1), "last": date(year, 12, 31)}
+    return [(day, version, digest) for day, version, digest in connection.execute(_SUMS, limits)]
+
+
+_SUMS = sa.select(archives.c.day, archives.c.version, archives.c.sha256).where(
+    archives.c.app == sa.bindparam("of_app"),
+    archives.c.day.between(sa.bindparam("first"), sa.bindparam("last")),
+    archives.c.held.is_(True),
+)
 
 
 def stale_years(connection: sa.Connection) -> list[tuple[str, int, int]]:

@@ -39,10 +39,11 @@ class Recorded:
 
 def cover_due(connection: sa.Connection, apps: Iterable[App], now: datetime) -> None:
     """Give every day of `apps` that is due at `now` its row."""
+    ranges = {row.name: row for row in connection.execute(_RANGES)}
     for app in apps:
         last = due_through(app, now)
         if last is not None:
-            cover(connection, app.name, app.since, last)
+            _cover(connection, app.name, app.since, last, ranges.get(app.name))
 
 
 def cover(connection: sa.Connection, app: str, since: date, through: date) -> int:
@@ -50,9 +51,15 @@ def cover(connection: sa.Connection, app: str, since: date, through: date) -> in
 
     Days that have one keep it. Costs one look when nothing is new.
     """
-    row = connection.execute(
-        sa.select(apps.c.first, apps.c.through).where(apps.c.name == app)
-    ).one_or_none()
+    row = connection.execute(_RANGES.where(apps.c.name == app)).one_or_none()
+    return _cover(connection, app, since, through, row)
+
+
+_RANGES = sa.select(apps.c.name, apps.c.first, apps.c.through)
+
+
+def _cover(connection: sa.Connection, app: str, since: date, through: date, row: Any) -> int:
+    """Do what `cover` does; `row` is what the ledger holds of the app's range, None if nothing."""
     if row is None:
         held = sa.select(sa.func.coalesce(sa.func.sum(archives.c.size), 0)).where(
             archives.c.app == app, archives.c.held.is_(True)
@@ -66,11 +73,14 @@ def cover(connection: sa.Connection, app: str, since: date, through: date) -> in
     added = _add_days(connection, app, since, row.first - ONE_DAY)
     added += _add_days(connection, app, row.through + ONE_DAY, through)
     if added:
-        first, last = min(since, row.first), max(through, row.through)
-        connection.execute(
-            sa.update(apps).where(apps.c.name == app).values(first=first, through=last)
-        )
+        limits = {"first": min(since, row.first), "through": max(through, row.through)}
+        connection.execute(_WIDEN, {"of_app": app, **limits})
     return added
+
+
+_WIDEN = (
+    sa.update(apps).where(apps.c.name == sa.bindparam("of_app")).values(given("first", "through"))
+)
 
 
 def _add_days(connection: sa.Connection, app: str, first: date, last: date) -> int:
@@ -78,10 +88,15 @@ def _add_days(connection: sa.Connection, app: str, first: date, last: date) -> i
         {"app": app, "day": day, "state": "missing", "attempts": 0, "tries": 0}
         for day in days(first, last)
     ]
-    statement = upsert(connection.dialect.name, reports).on_conflict_do_nothing()
     for start in range(0, len(rows), _CHUNK):
-        connection.execute(statement, rows[start : start + _CHUNK])
+        connection.execute(_expected(connection.dialect.name), rows[start : start + _CHUNK])
     return len(rows)
+
+
+@cache
+def _expected(dialect: str) -> Any:
+    columns = given("app", "day", "state", "attempts", "tries")
+    return upsert(dialect, reports).values(columns).on_conflict_do_nothing()
 
 
 def record_archive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -67,10 +68,15 @@ def end_pass(
     )
 
 
-def sums_written(connection: sa.Connection, app: str, year: int, serial: int) -> None:
-    """Note that a SHA256SUMS is as current as the ledger was at `serial`."""
-    connection.execute(
-        sa.delete(stale_sums).where(
-            stale_sums.c.app == app, stale_sums.c.year == year, stale_sums.c.serial == serial
-        )
-    )
+def sums_written(connection: sa.Connection, written: Iterable[tuple[str, int, int]]) -> None:
+    """Note that each SHA256SUMS, of (app, year, serial), is as current as the ledger was at `serial`."""
+    values = [{"of_app": app, "of_year": year, "at": serial} for app, year, serial in written]
+    if values:
+        connection.execute(_IS_CURRENT, values)
+
+
+_IS_CURRENT = sa.delete(stale_sums).where(
+    stale_sums.c.app == sa.bindparam("of_app"),
+    stale_sums.c.year == sa.bindparam("of_year"),
+    stale_sums.c.serial == sa.bindparam("at"),
+)

@@ -6,10 +6,10 @@ from datetime import date
 
 from reportsync.errors import StorageError
 from reportsync.ledger import backup, queries, upkeep
-from reportsync.model import Archive
+from reportsync.model import Report
 from reportsync.service.world import World, ledger_file
 from reportsync.settings import Config
-from reportsync.store import Obstructed, Store
+from reportsync.store import Obstructed, Store, archive_name
 
 
 def write_sums(world: World) -> int:
@@ -21,41 +21,42 @@ def write_sums(world: World) -> int:
         return 0
     with world.store.lock():
         behind = world.ledger.read(queries.stale_years)
-        obstructed = None
+        obstructed, written = None, []
         for app, year, serial in behind:
             try:
                 _write_year(world, app, year)
             except Obstructed as error:  # which says nothing about the other apps
                 obstructed = obstructed or error
             else:
-                world.ledger.write(upkeep.sums_written, app, year, serial)
+                written.append((app, year, serial))
+        # In one transaction: what a crash leaves out is found current by the next pass.
+        world.ledger.write(upkeep.sums_written, written)
     if obstructed is not None:
         raise obstructed
     return len(behind)
 
 
 def _write_year(world: World, app: str, year: int) -> None:
-    rows = [row.archive for row in world.ledger.read(queries.year_sums, app, year)]
     noted = world.store.read_sums(app, year)
     entries = []
-    for row in rows:
-        name = world.store.path(row.report, row.version).name
-        entries.append((_true_sum(world, row, noted.get(name, row.sha256)), name))
+    for day, version, sha256 in world.ledger.read(queries.year_sums, app, year):
+        name = archive_name(day, version)
+        if noted.get(name, sha256) != sha256:
+            sha256 = _true_sum(world, Report(app, day), version, sha256, noted[name])
+        entries.append((sha256, name))
     world.store.write_sums(app, year, entries)
 
 
-def _true_sum(world: World, archive: Archive, noted: str) -> str:
-    """Return the ledger's sum of `archive`, or the one `noted` before if the file has that one.
+def _true_sum(world: World, report: Report, version: int, recorded: str, noted: str) -> str:
+    """Return the sum `recorded` in the ledger, or the other one `noted` before if the file has that one.
 
     Files never change: where the two part, one was damaged, and SHA256SUMS is what tells a changed row.
     """
-    if noted == archive.sha256:
-        return noted
     try:
-        _, sha256 = world.store.digest(archive.report, archive.version, world.stop.check_cut)
+        _, sha256 = world.store.digest(report, version, world.stop.check_cut)
     except (FileNotFoundError, StorageError):  # which verifying it will tell
-        return archive.sha256
-    return noted if sha256 == noted else archive.sha256
+        return recorded
+    return noted if sha256 == noted else recorded
 
 
 def back_up(world: World) -> None:

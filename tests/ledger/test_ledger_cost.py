@@ -78,6 +78,24 @@ def test_what_a_pass_asks_first_costs_the_same_after_thirty_days_and_after_ten_y
     assert costs[1] <= costs[0] * 1.1, costs
 
 
+@pytest.mark.parametrize("what", ["known", "cover_due"])
+def test_what_a_pass_asks_first_is_as_many_questions_for_one_app_as_for_three(
+    lite: Ledger, what: str
+) -> None:
+    stored_history(lite, 30)
+    asked: list[str] = []
+    event.listen(lite._engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    counts = []
+    for names in (NAMES[:1], NAMES):
+        asked.clear()
+        if what == "known":
+            lite.read(queries.known, names)
+        else:
+            lite.write(records.cover_due, [app_with(30, name) for name in names], NOW)
+        counts.append(len(asked))
+    assert counts[0] == counts[1] > 0
+
+
 def test_missing_days_are_found_by_the_partial_index(lite: Ledger) -> None:
     stored_history(lite, 400)
     asked: list[tuple[str, Any]] = []
@@ -98,8 +116,8 @@ def test_missing_days_are_found_by_the_partial_index(lite: Ledger) -> None:
 
     plans = lite.read(look)
     assert any("reports_missing" in line for line in plans), plans
-    whole = [line for line in plans if line.startswith("SCAN") and "reports_missing" not in line]
-    assert whole == [], "a look at every row"
+    scans = [line for line in plans if line.startswith("SCAN reports")]
+    assert [line for line in scans if "reports_missing" not in line] == [], "a look at every row"
 
 
 def test_the_statements_for_a_report_are_built_once_for_all_reports(lite: Ledger) -> None:

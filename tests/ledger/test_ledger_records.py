@@ -220,9 +220,9 @@ def test_fault_18_what_is_odd_about_an_archive_is_kept_with_it(ledger: Ledger) -
 def test_sums_written_count_only_if_nothing_came_in_between(ledger: Ledger) -> None:
     stored(ledger)
     stored(ledger, version=2)
-    ledger.write(upkeep.sums_written, "shop", 2026, 1)
+    ledger.write(upkeep.sums_written, [("shop", 2026, 1)])
     assert ledger.read(queries.stale_years) == [("shop", 2026, 2)]
-    ledger.write(upkeep.sums_written, "shop", 2026, 2)
+    ledger.write(upkeep.sums_written, [("shop", 2026, 2)])
     assert ledger.read(queries.stale_years) == []
 
 
