@@ -1,0 +1,32 @@
+"""Live through many seeds, for the long tests: each of their files is one worker's share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from .run import simulate
+
+
+def live_through(
+    seeds: Iterable[int], years: float, apps: int, figure: Callable[[str], None]
+) -> None:
+    """Simulate every seed, fail with all that went wrong, and keep the figures."""
+    outcomes = [simulate(seed, years, apps) for seed in seeds]
+    counts: Counter[str] = sum((one.counts for one in outcomes), Counter())
+    app_years = sum(one.app_years for one in outcomes)
+    bad = [one for one in outcomes if one.violation is not None]
+    pace = app_years / sum(one.cpu_seconds for one in outcomes) * 60
+    figure(
+        f"app-years simulated: {app_years:.0f}; seeds: {len(outcomes)}; passes: {counts['passes']:,}; "
+        f"requests: {counts['requests']:,}; deaths of processes: {counts['deaths']:,}; "
+        f"violations: {len(bad)}; app-years a minute of one core: {pace:.0f}"
+    )
+    if bad:
+        pytest.fail("\n\n".join(one.story(years, apps) for one in bad), pytrace=False)
+    assert counts["deaths"] > 2 * len(outcomes)
+    assert counts["stored"] > app_years * 250
+    wanted = ("adopted", "failed", "rejected", "unchanged", "version", "waiting", "overtaken")
+    assert [kind for kind in wanted if not counts[kind]] == []
