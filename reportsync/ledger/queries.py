@@ -68,12 +68,17 @@ class ReportRow:
     reason: str | None
 
 
-def known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
-    """Return what the ledger holds about each app of `names`; reads only rows that are not stored."""
+def known(
+    connection: sa.Connection, names: Sequence[str], *, verified: bool = True
+) -> dict[str, Known]:
+    """Return what the ledger holds about each app of `names`; reads only rows that are not stored.
+
+    But for `verified`, which looks at every archive and is for those who show it.
+    """
     missing = _missing_by_app(connection)
     waived = waivers_by_app(connection)
     ranges = {row.name: row for row in connection.execute(_RANGES)}
-    verified = verified_since(connection)
+    since = verified_since(connection) if verified else {}
     result = {}
     for name in names:
         row = ranges.get(name)
@@ -86,7 +91,7 @@ def known(connection: sa.Connection, names: Sequence[str]) -> dict[str, Known]:
             waivers=tuple(waived.get(name, ())),
             bytes=row.bytes if row else 0,
             newest=row.newest if row else max(beyond, default=None),
-            verified_since=verified.get(name),
+            verified_since=since.get(name),
         )
     return result
 
@@ -125,7 +130,7 @@ _BEYOND = _STORED.where(
 
 def coverages(connection: sa.Connection, apps: Sequence[App], now: datetime) -> list[Coverage]:
     """Return the coverage of each of `apps` at `now`."""
-    held = known(connection, [app.name for app in apps])
+    held = known(connection, [app.name for app in apps], verified=False)
     return [coverage(app, held[app.name], now) for app in apps]
 
 

@@ -96,6 +96,15 @@ def test_what_a_pass_asks_first_is_as_many_questions_for_one_app_as_for_three(
     assert counts[0] == counts[1] > 0
 
 
+def test_a_pass_never_looks_at_every_archive(lite: Ledger) -> None:
+    stored_history(lite, 30)
+    asked: list[str] = []
+    event.listen(lite._engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    lite.read(queries.coverages, [app_with(30, name) for name in NAMES], NOW)
+    assert asked
+    assert [one for one in asked if "archives" in one] == []
+
+
 def test_missing_days_are_found_by_the_partial_index(lite: Ledger) -> None:
     stored_history(lite, 400)
     asked: list[tuple[str, Any]] = []

@@ -80,6 +80,7 @@ class Apps:
                 "rate": "0", "attempts": str(taste.attempts), "workers": str(taste.workers),
                 "deadline": "2m",
             },
+            "verify": {"every": "60d", "bandwidth": "0"},
             "daemon": {"interval": taste.interval, "listen": "off"},
         }  # fmt: skip
         return Config.model_validate(values)

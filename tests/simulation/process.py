@@ -85,6 +85,8 @@ class Process:
         if self.stop.requested:
             return
         self.step()
+        if self.hung_up:
+            return
         scheduler = self.world.scheduler
         self._idling = scheduler.current
         scheduler.block(scheduler.now + seconds)
@@ -208,9 +210,11 @@ class SimStore(Store):
         self._process.step()
         return path
 
-    def quarantine(self, report: Report, source: Scratch | Path, why: str) -> Path:
+    def quarantine(
+        self, report: Report, source: Scratch | Path, why: str, sha256: str | None = None
+    ) -> Path:
         self._act("move a file")
-        path = super().quarantine(report, source, why)
+        path = super().quarantine(report, source, why, sha256)
         self._process.step()
         return path
 

@@ -13,7 +13,7 @@ from unittest import mock
 
 from reportsync.ledger import claims, place
 from reportsync.ledger import ledger as ledger_module
-from reportsync.service import lanes, passes, verify
+from reportsync.service import background, lanes, passes, verify
 
 from .scheduler import Scheduler, Turns
 
@@ -108,6 +108,7 @@ def doubled(scheduler: Scheduler, table: Any) -> Iterator[None]:
         mock.patch.object(passes, "queue", queues),
         mock.patch.object(passes, "time", running_time),
         mock.patch.object(verify, "time", running_time),
+        mock.patch.object(background, "time", running_time),
         mock.patch.object(lanes, "threading", conditions),
         mock.patch.object(ledger_module, "_engine", _engines()),
         mock.patch.object(claims, "this_process", table.this_process),

@@ -13,10 +13,15 @@ from reportsync.errors import LedgerError, Stopped, StorageError
 from reportsync.ledger import waivers
 from reportsync.model import HAVE, Waiver
 from reportsync.plan import Ask
+from reportsync.service.background import Events, Verifier
+from reportsync.service.mending import Mended
 from reportsync.service.passes import Listener, Order, Summary, run_pass
-from reportsync.service.repair import mend, set_aside_damaged_ledger
+from reportsync.service.rebuild import Wanted, make_whole
+from reportsync.service.repair import mend
+from reportsync.service.sums import back_up_now
 from reportsync.service.verify import verify
 from reportsync.service.world import World
+from reportsync.store import Store
 
 from .process import Process
 from .watch import Violation, Waived
@@ -70,6 +75,7 @@ def daemon(process: Process) -> None:
 def _serve(process: Process) -> None:
     config = process.world.config
     with process.opened(config) as world:
+        verifier = Verifier(world, _heard_of_verifying(process))
         while not process.stop.requested:
             order = Order(
                 "run", config.apps, Ask(), config.http.workers,
@@ -81,10 +87,24 @@ def _serve(process: Process) -> None:
                 process.idle(60.0)
                 return
             wake = next_wake(summary.coverages, now, config.daemon.interval)
+            verifier.look()
             process.idle((wake - now).total_seconds())
             if process.hung_up:
                 process.hung_up = False
                 return
+
+
+def _heard_of_verifying(process: Process) -> Events:
+    def mended(one: Mended) -> None:
+        process.world.trace(process.name, "mended", one.action)
+
+    def reopened() -> None:
+        process.hang_up()
+
+    def trouble(error: Exception) -> None:
+        raise error
+
+    return Events(lambda one: None, mended, reopened, trouble)
 
 
 def command(act: Callable[[Process, World], Any]) -> Work:
@@ -125,19 +145,20 @@ def repair(process: Process) -> None:
 
     def act(process: Process, world: World) -> None:
         apps = world.config.apps
-        reopened = frozenset(mend(world, apps, lambda one: sim.trace("repair", one.action)))
-        order = Order("repair", apps, Ask(patient=False), 2, only=reopened)
+        found = mend(world, apps, lambda one: sim.trace("repair", one.action))
+        order = Order("repair", apps, Ask(patient=False), 2, only=frozenset(found.reopened))
         passing(process, world, order)
 
     process.step()
     damaged = sim.ledger_is_damaged
     try:
-        set_aside_damaged_ledger(sim.config, sim.machine.clock, lambda one: None)
+        store = Store(sim.archive, 0)
+        make_whole(sim.config, store, sim.machine.clock, Wanted(), lambda one: None)
     except StorageError as error:
         sim.trace("repair failed", type(error).__name__)
         return
     if damaged:
-        sim.lost_ledger()
+        sim.rebuilt_ledger()
     command(act)(process)
 
 
@@ -145,7 +166,7 @@ def look_over(count: int) -> Work:
     """Return what `reportsync verify --oldest COUNT` does."""
 
     def act(process: Process, world: World) -> None:
-        found = verify(world, None, None, count, lambda total, one: None)
+        found = verify(world, None, None, count, lambda one: None)
         process.world.trace("verify", len(found), sum(one.found != "ok" for one in found))
 
     return command(act)
@@ -158,6 +179,8 @@ def waive(waiver: Waiver) -> Work:
         process.world.real(world).write(waivers.add, waiver)
         known = Waived(waiver.app, waiver.first, waiver.last, waiver.until)
         process.world.watch.waive(known)
+        process.step()
+        back_up_now(process.world.config, process.machine.clock().date())
 
     return command(act)
 
@@ -169,5 +192,7 @@ def unwaive(app: str, first: date, last: date) -> Work:
         now = process.machine.clock()
         process.world.real(world).write(waivers.take_back, app, first, last, now)
         process.world.watch.unwaive(app, first, last)
+        process.step()
+        back_up_now(process.world.config, process.machine.clock().date())
 
     return command(act)

@@ -28,7 +28,7 @@ from .process import Process
 from .scheduler import Scheduler
 from .threads import doubled
 from .vendor import DAY, Vendor
-from .watch import Waived, Watch
+from .watch import Violation, Waived, Watch
 
 _KEPT_LINES = 60
 _WHOLE_EVERY = 60  # days
@@ -162,17 +162,33 @@ class SimWorld:
         self.ledger_is_damaged = False
         self.audit.forget_ledger()
         self.watch.odd()
-        self.watch.waivers = []
-        for path in backup.backups(self.archive / ".ledger")[:1]:
-            with closing(sqlite3.connect(path)) as ledger:
-                rows = ledger.execute(
-                    "SELECT app, first, last, until FROM waivers WHERE ended IS NULL"
-                ).fetchall()
-            self.watch.waivers = [
-                Waived(app, _day(first), _day(last), _day(until) if until else None)
-                for app, first, last, until in rows
-            ]
+        newest = backup.backups(self.archive / ".ledger")[:1]
+        self.watch.waivers = _waivers(newest[0]) if newest else []
         self.trace("ledger lost", len(self.watch.waivers))
+
+    def rebuilt_ledger(self) -> None:
+        """Know what a damaged ledger's successor must know: its backup, and what could be read of it."""
+        before = set(self.watch.waivers)
+        self.lost_ledger()
+        if not self.has_ledger():
+            return
+        now = _waivers(self.ledger)
+        if not set(self.watch.waivers) - before <= set(now) <= before | set(self.watch.waivers):
+            raise Violation(
+                "I5: a rebuilt ledger has other waivers than its backup and its old self"
+            )
+        self.watch.waivers = now
+
+
+def _waivers(path: Path) -> list[Waived]:
+    """Return the waivers that a ledger, or a backup of one, holds to be in force."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ledger:
+        query = "SELECT app, first, last, until FROM waivers WHERE ended IS NULL ORDER BY id"
+        rows = ledger.execute(query).fetchall()
+    return [
+        Waived(app, _day(first), _day(last), _day(until) if until else None)
+        for app, first, last, until in rows
+    ]
 
 
 def _day(text: str) -> date:
