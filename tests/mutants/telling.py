@@ -84,7 +84,7 @@ MUTANTS = (
         "    through = last_due(now - 2 * one.app.alert_after, one.app)\n",
         (
             "announce/test_incident_review.py::"
-            "test_row_38_a_report_still_missing_alert_after_its_due_instant_is_an_incident",
+            "test_fault_10_a_report_still_missing_alert_after_its_due_instant_is_an_incident",
         ),
     ),
     Mutant(
