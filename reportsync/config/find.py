@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +12,15 @@ from typing import NamedTuple
 from reportsync.config.document import LARGEST
 from reportsync.errors import ConfigError
 
-HERE = "./config.yaml"
 WRITABLE_BY_ALL = 0o002
 
 
 class Found(NamedTuple):
-    """A config file and how it was found."""
+    """A config file and how it was found; `unasked` in a place that others may have chosen."""
 
     path: Path
     source: str
+    unasked: bool = False
 
 
 class Content(NamedTuple):
@@ -44,7 +45,9 @@ def find(path: Path | None, environ: Mapping[str, str]) -> Found:
     for place in places:
         if _is_there(place.path):
             return place
-    shown = [source if str(place) == source else f"{place} ({source})" for place, source in places]
+    shown = [
+        source if str(place) == source else f"{place} ({source})" for place, source, _ in places
+    ]
     raise ConfigError(
         "no config file: --config and $REPORTSYNC_CONFIG are not given, and there is no "
         + ", no ".join(shown),
@@ -75,12 +78,12 @@ def read(path: Path) -> Content:
 
 
 def refuse_strangers(found: Found, content: Content) -> None:
-    """Raise `ConfigError` for a config that lies in the current folder and may be somebody else's work.
+    """Raise `ConfigError` for a config that nobody named and that may be somebody else's work.
 
-    A config says which commands are run and which files are read. Whoever stands in /tmp, or in another's
-    folder, has not thereby asked for the config that lies there.
+    A config says which commands are run and which files are read. Whoever stands in /tmp, or has become
+    another user and kept HOME, has not thereby asked for the config that lies there.
     """
-    if found.source != HERE:
+    if not found.unasked:
         return
     if content.owner not in (0, os.geteuid()):
         why = f"belongs to user {content.owner}"
@@ -89,8 +92,8 @@ def refuse_strangers(found: Found, content: Content) -> None:
     else:
         return
     raise ConfigError(
-        f"{HERE} in the current folder {why}, and is not taken unasked",
-        hint=f"if it is the one that you mean: reportsync --config {HERE} ...",
+        f"the config file {found.path} {why}, and is not taken unasked",
+        hint=f"if it is the one that you mean: reportsync --config {shlex.quote(str(found.path))} ...",
         path=found.path,
     )
 
@@ -122,8 +125,8 @@ def _places(environ: Mapping[str, str]) -> tuple[Found, ...]:
         home, shown = str(Path(environ.get("HOME") or Path.home(), ".config")), "~/.config"
         shown = "~/.config/reportsync/config.yaml"
     return (
-        Found(Path("config.yaml"), HERE),
-        Found(Path(home, "reportsync", "config.yaml"), shown),
+        Found(Path("config.yaml"), "./config.yaml", unasked=True),
+        Found(Path(home, "reportsync", "config.yaml"), shown, unasked=True),
         Found(Path("/etc/reportsync/config.yaml"), "/etc/reportsync/config.yaml"),
     )
 

@@ -58,11 +58,11 @@ def test_a_config_that_anybody_may_write_is_not_picked_up_from_the_current_folde
     with pytest.raises(ConfigError) as caught:
         load(None, environ)
     assert caught.value.message == (
-        "./config.yaml in the current folder is one that anybody may write (mode 0666), "
+        "the config file config.yaml is one that anybody may write (mode 0666), "
         "and is not taken unasked"
     )
     assert caught.value.hint == (
-        "if it is the one that you mean: reportsync --config ./config.yaml ..."
+        "if it is the one that you mean: reportsync --config config.yaml ..."
     )
     (warning,) = load(Path("config.yaml"), environ).warnings
     assert warning.endswith(
@@ -70,10 +70,11 @@ def test_a_config_that_anybody_may_write_is_not_picked_up_from_the_current_folde
     )
 
 
-def test_a_config_of_another_user_is_not_picked_up_from_the_current_folder(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("place", ["here/config.yaml", "home/.config/reportsync/config.yaml"])
+def test_a_config_of_another_user_is_not_picked_up_from_the_current_folder_or_home(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    mine = put(Path("config.yaml"))
+    mine = put(home.parent / place)
     if os.geteuid() == 0:
         os.chown(mine, 65534, -1)
     else:  # only root can give a file away; anybody can have become somebody else since
@@ -81,7 +82,7 @@ def test_a_config_of_another_user_is_not_picked_up_from_the_current_folder(
     owner = mine.stat().st_uid
     with pytest.raises(ConfigError, match=f"belongs to user {owner}, and is not taken unasked"):
         load(None, {**ENVIRON, "HOME": str(home)})
-    assert load(Path("config.yaml"), ENVIRON).source == "--config"
+    assert load(mine, ENVIRON).source == "--config"
 
 
 def test_a_relative_xdg_folder_is_ignored(home: Path) -> None:
