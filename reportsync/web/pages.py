@@ -107,6 +107,7 @@ class _Row:
         self.covered = standing.coverage
         self.bytes = standing.known.bytes
         self.newest = standing.known.newest
+        self.verified_since = standing.known.verified_since
         self._now = now
 
     @cached_property

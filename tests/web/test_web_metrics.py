@@ -25,7 +25,7 @@ CONTRACT = {
     "reportsync_attempt_duration_seconds_count": set(),
     "reportsync_build_info": {"version", "python"},
 }
-FIGURES = AppFigures("shop", 7, 2, 1, 1, 4096, date(2026, 7, 28), NOW)
+FIGURES = AppFigures("shop", 7, 2, 1, 1, 4096, date(2026, 7, 28), NOW, NOW)
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -49,6 +49,7 @@ def fed() -> Metrics:
     metrics.attempt("shop", "stored", 1.5)
     metrics.attempt("shop", "stored", 0.05)
     metrics.attempt("shop", "failed", 700)
+    metrics.verified("shop", "damaged")
     metrics.pass_ended(NOW, ok=True)
     metrics.show(lambda: [FIGURES])
     return metrics
@@ -83,6 +84,8 @@ def test_counters_and_gauges_say_what_they_were_told(fed: Metrics) -> None:
     midnight = datetime(2026, 7, 28, tzinfo=UTC).timestamp()
     assert found["reportsync_newest_day_timestamp_seconds", (app,)] == midnight
     assert found["reportsync_next_due_timestamp_seconds", ()] == NOW.timestamp()
+    assert found["reportsync_oldest_verified_timestamp_seconds", (app,)] == NOW.timestamp()
+    assert found["reportsync_verified_archives_total", (app, ("result", "damaged"))] == 1
     assert found["reportsync_build_info", (
         ("python", __import__("platform").python_version()), ("version", __version__),
     )] == 1  # fmt: skip

@@ -86,6 +86,8 @@ def test_an_app_has_its_gaps_with_reasons_and_the_commands_to_act(page: Served) 
     said = words(text)
     assert "5 of 697 due days are missing." in said
     assert "02:00 Asia/Kolkata the next day, plus 2h" in said
+    apps = {one["name"]: one for one in json.loads(page.text("/api/v1/status"))["apps"]}
+    assert f"Verifiedall since {apps['shop-india']['verified_since'][:10]}" in said
     assert (
         "2026-06-21 to 2026-06-23 3 the body ended after 8,192 of 14,336 bytes in 2 h 42 min "
         "reportsync backfill --app shop-india --since 2026-06-21 --until 2026-06-23" in said
@@ -129,6 +131,7 @@ def test_an_app_without_a_due_day_has_a_page_too(page: Served) -> None:
     said = words(page.text("/apps/pilot"))
     assert "Nothing is due yet." in said
     assert "No day is due yet." in said
+    assert "Verified–" in said
     assert "There was none yet." in said
 
 
