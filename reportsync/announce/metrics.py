@@ -110,7 +110,10 @@ class Metrics:
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """Return all metrics in the format that suits an Accept header, and its content type."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # the library compares a version such as `abc` with numbers
+            encode, content_type = choose_encoder("")
         body: bytes = encode(self._registry)
         return body, content_type
 
