@@ -38,9 +38,12 @@ MUTANTS = (
         "                except OSError:\n"
         "                    os.fsync(file)\n",
         (
+            "crash/test_crash_keep.py::"
+            "test_fault_21_a_download_with_any_error_at_an_fsync_loses_nothing",
             "store/test_store_faults.py::"
             "test_fault_21_a_failing_disk_leaves_nothing_visible_and_is_named_with_a_remedy",
         ),
+        ("strace",),
     ),
     Mutant(
         "final-name-written-directly",
@@ -52,8 +55,8 @@ MUTANTS = (
         "                final.write(os.pread(self._file, self.size, 0))\n"
         "                os.fsync(final.fileno())\n",
         (
-            "crash/test_crash_kills.py::"
-            "test_fault_25_a_command_killed_at_any_call_of_ours_ends_like_an_undisturbed_one[apart]",
+            "crash/test_crash_keep.py::"
+            "test_fault_25_a_download_killed_at_any_call_of_ours_ends_like_an_undisturbed_one",
         ),
         ("strace",),
     ),

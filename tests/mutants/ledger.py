@@ -25,8 +25,8 @@ MUTANTS = (
         "            arrival=done.arrival, flags=done.flags, stored=True,\n"
         "        )\n",
         (
-            "crash/test_crash_kills.py::"
-            "test_fault_25_a_command_killed_at_any_call_of_ours_ends_like_an_undisturbed_one[apart]",
+            "crash/test_crash_keep.py::"
+            "test_fault_25_a_download_killed_at_any_call_of_ours_ends_like_an_undisturbed_one",
         ),
         ("strace",),
     ),
