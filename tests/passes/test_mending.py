@@ -274,10 +274,12 @@ def test_fault_25_a_mending_that_was_killed_half_way_is_done_by_the_next(
 
 def test_fault_31_days_that_vanished_from_the_ledger_are_not_taken_for_stored(here: Here) -> None:
     with filled(here) as (world, _):
-        gone = sa.delete(tables.reports).where(tables.reports.c.day == REPORT.day)
-        world.ledger.write(lambda connection: connection.execute(gone))
+        for table in (tables.reports, tables.archives):
+            gone = sa.delete(table).where(table.c.day == REPORT.day)
+            world.ledger.write(lambda connection, gone=gone: connection.execute(gone))
         path_of(world).unlink()
-        assert mended(world) == ["add", "reopen"]
+        assert covered(world)["one"].stored == DAYS, "taken for stored"
+        assert mended(world) == ["add"]
         assert sync(world)[0].stored == 1
 
 
