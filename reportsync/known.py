@@ -25,6 +25,7 @@ class Missing:
     next_attempt: datetime | None = None
     last_outcome: Outcome | None = None
     reason: str | None = None
+    last_attempt: datetime | None = None
 
     @property
     def waiting(self) -> bool:
@@ -90,7 +91,7 @@ def coverage(app: App, known: Known, now: datetime) -> Coverage:
     rows = {day: Missing(day) for day in _unknown_days(app.since, last, known)}
     for row in known.missing:
         if app.since <= row.day <= last:
-            again = believable(row.next_attempt, now, app)
+            again = believable(row.next_attempt, now, app, row.last_attempt)
             rows[row.day] = replace(row, next_attempt=again)
     waived = tuple(day for day in sorted(rows) if is_waived(day, known.waivers, now))
     missing = tuple(rows[day] for day in sorted(rows.keys() - set(waived)))

@@ -13,6 +13,9 @@ PATIENCE = timedelta(seconds=60)
 LONG_MISSING = timedelta(days=30)
 WEEKLY = timedelta(days=7)
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By so much at most, between two hosts with one ledger or before and after a clock was put right."""
+
 
 def repetition(error: AttemptFailed, made: int, http: Http, roll: float) -> timedelta | None:
     """Return the pause before the next request of the same attempt, or None if the attempt is over.
@@ -49,11 +52,19 @@ def next_attempt(
     return now + pause
 
 
-def believable(next_attempt: datetime | None, now: datetime, schedule: Schedule) -> datetime | None:
-    """Return `next_attempt`, or None if it lies further ahead of `now` than any pause reaches.
+def believable(
+    next_attempt: datetime | None,
+    now: datetime,
+    schedule: Schedule,
+    last_attempt: datetime | None = None,
+) -> datetime | None:
+    """Return `next_attempt`, or None if it was written while the clock was ahead.
 
-    Such an instant was written while the clock was ahead; to wait for it could take years.
+    Then it lies further ahead of `now` than any pause reaches, or the attempt before it is still to come.
+    To wait for it could take years, and let a day that becomes due meanwhile be late.
     """
+    if last_attempt is not None and last_attempt - now > CLOCKS_DIFFER:
+        return None
     longest = max(schedule.retry_at_most, WEEKLY)
     return None if next_attempt is None or next_attempt - now > longest else next_attempt
 

@@ -66,6 +66,7 @@ class ReportRow:
     next_attempt: datetime | None
     last_outcome: Outcome | None
     reason: str | None
+    last_attempt: datetime | None
 
 
 def known(
@@ -144,11 +145,12 @@ def _missing_by_app(connection: sa.Connection) -> dict[str, list[Missing]]:
         reports.c.next_attempt,
         reports.c.last_outcome,
         reports.c.reason,
+        reports.c.last_attempt,
     )
     query = sa.select(*columns).where(_IS_MISSING).order_by(reports.c.app, reports.c.day)
-    for app, day, made, tries, again, outcome, reason in connection.execute(query):
+    for app, day, made, tries, again, outcome, reason, last in connection.execute(query):
         found[app].append(
-            Missing(day, made, tries, again, Outcome(outcome) if outcome else None, reason)
+            Missing(day, made, tries, again, Outcome(outcome) if outcome else None, reason, last)
         )
     return found
 
@@ -171,7 +173,9 @@ def report_row(connection: sa.Connection, report: Report) -> ReportRow | None:
     if row is None:
         return None
     outcome = Outcome(row.last_outcome) if row.last_outcome else None
-    return ReportRow(row.state, row.attempts, row.tries, row.next_attempt, outcome, row.reason)
+    return ReportRow(
+        row.state, row.attempts, row.tries, row.next_attempt, outcome, row.reason, row.last_attempt
+    )
 
 
 _REPORT_ROW = sa.select(reports).where(of_report(reports))

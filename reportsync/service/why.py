@@ -73,7 +73,7 @@ def _next_attempt(
         return due(day, app)
     if state not in ("missing", "waiting"):
         return None
-    again = believable(row.next_attempt, now, app) if row else None
+    again = believable(row.next_attempt, now, app, row.last_attempt) if row else None
     return max(now, may_ask_from(app, Missing(day, next_attempt=again)))
 
 

@@ -160,6 +160,13 @@ def test_fault_33_a_next_attempt_written_by_a_clock_that_was_ahead_is_not_waited
     assert patient == row
 
 
+def test_fault_33_a_day_asked_for_by_a_clock_that_was_ahead_is_not_late_once_it_is_due() -> None:
+    ahead = NOW + timedelta(days=6)
+    row = Missing(date(2026, 1, 5), 1, 1, ahead, Outcome.WAITING, "HTTP 404", ahead - HOUR)
+    (seen,) = coverage(shop(), knowing([row]), NOW).missing
+    assert seen.next_attempt is None
+
+
 def test_the_longest_pause_there_is_is_waited_for() -> None:
     row = Missing(date(2026, 1, 5), next_attempt=NOW + timedelta(days=7))
     assert coverage(shop(), knowing([row]), NOW).missing == (row,)

@@ -161,3 +161,13 @@ def test_a_next_attempt_further_ahead_than_any_pause_is_not_believed(longest: ti
     assert believable(NOW + reach + timedelta(seconds=1), NOW, schedule) is None
     assert believable(NOW - timedelta(days=3650), NOW, schedule) is not None
     assert believable(None, NOW, schedule) is None
+
+
+def test_fault_33_a_next_attempt_is_not_believed_while_the_attempt_before_it_is_still_to_come() -> (
+    None
+):
+    again = NOW + timedelta(days=6)
+    ahead = again - 30 * MINUTE
+    assert believable(again, NOW, SCHEDULE, ahead) is None
+    assert believable(again, NOW, SCHEDULE, NOW + 4 * MINUTE) == again, "two hosts' clocks differ"
+    assert believable(again, ahead + MINUTE, SCHEDULE, ahead) == again

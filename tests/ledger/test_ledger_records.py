@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ledger_cases import (
     DAY,
     LEASE,
+    MINUTE,
     NOW,
     REPORT,
     archive,
@@ -95,7 +96,7 @@ def test_row_16_every_attempt_is_kept_with_its_time_class_status_bytes_and_error
 def test_row_17_not_there_yet_is_a_state_and_shows_as_such(ledger: Ledger) -> None:
     failed(ledger, outcome=Outcome.WAITING, again=NOW + LEASE, reason="HTTP 404: no report")
     assert known(ledger).missing == (
-        Missing(DAY, 1, 1, NOW + LEASE, Outcome.WAITING, "HTTP 404: no report"),
+        Missing(DAY, 1, 1, NOW + LEASE, Outcome.WAITING, "HTTP 404: no report", NOW + MINUTE),
     )
 
 

@@ -168,7 +168,9 @@ class Audit:
             raise Violation(f"I5: {app.name}: missing or waived wrongly: {odd}")
         if not all(gap.reason and gap.next_attempt for gap in gaps(covered)):
             raise Violation(f"I5: a missing day of {app.name} has no reason or next attempt")
-        for day in found:
+        for day in sorted(waived):  # nobody is to fetch it as long as this holds
+            self._watch.harmed(Report(app.name, day), self._world.scheduler.now)
+        for day in sorted(found):
             self._look_at_progress(app, day)
 
     def gaps_before(self, app: str, before: date) -> list[date]:
@@ -196,7 +198,7 @@ class Audit:
             self._world.vendor.ready(app.app_id, day), due, self._watch.unharmed_since(report)
         )
         bound = app.retry_at_most.total_seconds() + self._world.longest_pause + _SLACK
-        if now - due > _LONG_MISSING or self._watch.skewed_until > now - 8 * DAY:
+        if now - due > _LONG_MISSING:
             bound += _WEEK
         if now > free + bound:
             since = almanac.instant(free)

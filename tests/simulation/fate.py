@@ -159,9 +159,8 @@ class Fate:
         if skew != machine.skew:
             machine.skew = skew
             self._world.trace("clock", skew)
-        lasting = self._world.scheduler.now + (3 * DAY if skew else 0)
-        self._watch.odd(lasting if skew else None)
-        self._watch.skewed_until = max(self._watch.skewed_until, lasting)
+        # However long it lasts, it is over within a day, and noted once more then.
+        self._watch.odd(self._world.scheduler.now + (DAY if skew else 0.0))
         for process in machine.running():
             process.rouse()
 

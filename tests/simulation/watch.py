@@ -59,7 +59,6 @@ class Watch:
             0.0  # a jump of the clock, a suspended process, a lost ledger: leases are void
         )
         self.disturbed_until = 0.0  # nobody was there to fetch, or could not
-        self.skewed_until = 0.0
 
     def odd(self, until: float | None = None) -> None:
         """Note that until then (now) a lease may be overtaken though its owner lives."""
