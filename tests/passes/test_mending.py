@@ -15,13 +15,16 @@ import sqlalchemy as sa
 from pass_world import Here, ago, backfill, covered, stand_in, sync
 
 from reportsync.errors import StorageError
+from reportsync.incidents import Notice, Seen
 from reportsync.ledger import audit, claims, queries, records, tables
 from reportsync.ledger.claims import Claim
 from reportsync.model import Outcome, Report
 from reportsync.sandbox import Fault, Sandbox
+from reportsync.service.announcing import Announcer
 from reportsync.service.judge import Checked, Found, judge
 from reportsync.service.mending import Mended, mend_archive
 from reportsync.service.repair import mend
+from reportsync.service.seen import seen_in
 from reportsync.service.verify import verify
 from reportsync.service.world import World
 
@@ -166,6 +169,28 @@ def test_fault_30_while_the_server_does_not_answer_the_report_waits_and_no_file_
         assert path_of(world, 1).exists()
         (row,) = covered(world)["one"].missing
         assert row.last_outcome is Outcome.WAITING
+
+
+def test_damage_to_one_of_two_versions_is_over_once_that_is_there_again(here: Here) -> None:
+    told: list[str] = []
+    with filled(here) as (world, sandbox):
+        two_versions(here, world, sandbox)
+        alter(path_of(world, 2))
+
+        def tell(one: Notice) -> None:
+            told.append(one.title)
+
+        with Announcer(world.config, tell, pytest.fail, clock=here.clock) as announcer:
+            announcer.found(
+                world.ledger, seen_in(verify(world, None, None, None, lambda one: None))
+            )
+            here.clock.forward(minutes=1)
+            assert mended(world) == ["set aside", "reopen"]
+            announcer.found(world.ledger, Seen(judged=frozenset()))
+            assert told == ["one: 1 archive is damaged or lost"], "as long as it is missing"
+            assert sync(world)[0].exit == 0
+            announcer.found(world.ledger, Seen(judged=frozenset()))
+    assert told[1:] == ["over: one: 1 archive is damaged or lost"]
 
 
 def test_fault_30_a_lost_older_version_is_told_and_not_asked_for(here: Here) -> None:
