@@ -59,7 +59,12 @@ def _add(target: sqlite3.Connection, name: str, kind: _Kind, found: Mapping[str,
     there = _there(target, name, kind)
     taken = {row[0] for row in target.execute(f"SELECT {kind.number or 'NULL'} FROM {name}")}
     added = 0
-    for row in found.get(name, _NONE).good:
+    # Those that keep their numbers first, lest one that gets another takes that of the next.
+    rows = sorted(
+        found.get(name, _NONE).good,
+        key=lambda row: kind.number is not None and row[kind.number] in taken,
+    )
+    for row in rows:
         same = tuple(row[column] for column in kind.same)
         if same in there:
             _fill_in(target, name, kind, row)

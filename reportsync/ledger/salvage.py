@@ -140,7 +140,7 @@ def makes_sense(table: sa.Table, row: Mapping[str, Any]) -> bool:
     """Say whether every value of `row` is one that the program writes into its column."""
     try:
         return all(_fits(table, column, row[column.name]) for column in table.c)
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):  # of another kind than the column's
         return False
 
 
