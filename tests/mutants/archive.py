@@ -242,4 +242,43 @@ MUTANTS = (
         "        for bring_up_to_date in (back_up,):\n",
         ("cli/test_cli_sync.py::test_sync_lays_archives_out_as_promised",),
     ),
+    Mutant(
+        "unreadable-taken-for-damaged",
+        "an archive that the disk does not give is neither moved nor reopened",
+        "service/judge.py",
+        "        return Checked(archive, Found.UNREADABLE, error=error)\n",
+        "        return Checked(archive, Found.LOST, error=error)\n",
+        (
+            "passes/test_mending.py::test_an_archive_that_cannot_be_read_is_neither_moved_nor_reopened",
+        ),
+    ),
+    Mutant(
+        "unmounted-taken-for-lost",
+        "the archives of a volume that was unmounted are not lost",
+        "service/world.py",
+        "        if self.store.look() != self.archive_id:\n            self.store.open(",
+        "        if self.store.look() == '':\n            self.store.open(",
+        (
+            "passes/test_mending.py::test_archives_of_a_volume_that_was_unmounted_meanwhile_are_not_lost",
+        ),
+    ),
+    Mutant(
+        "old-finding-acted-on",
+        "a file that was put right since it was judged is not moved",
+        "service/mending.py",
+        "    return world.store.identity(archive.report, archive.version) == checked.file\n",
+        "    return True\n",
+        ("passes/test_mending.py::test_a_file_that_was_put_right_meanwhile_is_not_moved",),
+    ),
+    Mutant(
+        "row-believed-against-all-witnesses",
+        "a row that the database changed without a word is corrected, its file left alone",
+        "service/judge.py",
+        "    if _is_witnessed(store, archive, sha256):\n",
+        "    if sha256 == archive.sha256:\n",
+        (
+            "passes/test_mending.py::"
+            "test_fault_31_a_row_that_changed_without_a_word_is_corrected_and_its_file_left_alone",
+        ),
+    ),
 )

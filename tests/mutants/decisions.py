@@ -38,6 +38,7 @@ MUTANTS = (
         "    while due(day, schedule) > now:\n        day -= ONE_DAY\n    return day - ONE_DAY\n",
         (
             "test_calendar.py::test_fault_32_as_the_clock_moves_on_each_day_becomes_due_exactly_once",
+            "simulation/test_simulation.py::test_no_day_is_lost_in_a_short_life",
         ),
     ),
     Mutant(
@@ -85,6 +86,7 @@ MUTANTS = (
         (
             "passes/test_pass_faults.py::"
             "test_fault_10_a_day_that_is_not_there_waits_with_growing_pauses_for_ever",
+            "simulation/test_simulation.py::test_no_day_is_lost_in_a_short_life",
         ),
     ),
     Mutant(
@@ -193,6 +195,7 @@ MUTANTS = (
         (
             "cli/test_cli_sync.py::"
             "test_sync_exits_3_while_a_due_report_is_missing_even_if_it_is_not_asked_for_this_time",
+            "simulation/test_simulation.py::test_no_day_is_lost_in_a_short_life",
         ),
     ),
     Mutant(

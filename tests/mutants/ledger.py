@@ -104,6 +104,7 @@ MUTANTS = (
         (
             "ledger/test_ledger_records.py::"
             "test_invariant_9_attempts_never_decrease_and_states_change_only_for_their_reasons",
+            "simulation/test_simulation.py::test_no_day_is_lost_in_a_short_life",
         ),
     ),
     Mutant(
@@ -149,8 +150,8 @@ MUTANTS = (
         "newer-schema-accepted",
         "a ledger of a newer program is left as it is",
         "ledger/migrate.py",
-        "        if found > HEAD:\n            raise _newer(name, found)\n        if found not",
-        "        if found > HEAD:\n            return\n        if found not",
+        "        if found > HEAD:\n            raise _newer(name, found)\n    elif",
+        "        if found > HEAD:\n            return\n    elif",
         (
             "ledger/test_ledger_migrate.py::test_fault_31_a_newer_schema_is_refused_and_left_byte_for_byte",
         ),
@@ -229,6 +230,39 @@ MUTANTS = (
         '        connection.execute("PRAGMA synchronous = OFF").close()\n',
         (
             "ledger/test_ledger_writes.py::test_a_commit_waits_for_the_disk_also_for_the_end_of_its_journal",
+        ),
+    ),
+    Mutant(
+        "vanished-row-not-missed",
+        "a day whose row has vanished is not taken for stored",
+        "ledger/audit.py",
+        "        if connection.execute(count).scalar_one() == (row.through - row.first).days + 1:\n",
+        "        if connection.execute(count).scalar_one():\n",
+        (
+            "passes/test_mending.py::"
+            "test_fault_31_days_that_vanished_from_the_ledger_are_not_taken_for_stored",
+        ),
+    ),
+    Mutant(
+        "stored-without-an-archive-believed",
+        "a stored report without an archive is reopened",
+        "ledger/audit.py",
+        "        records.reopen(connection, report)\n",
+        "        pass\n",
+        (
+            "passes/test_mending.py::"
+            "test_fault_31_a_stored_report_without_an_archive_is_reopened_and_the_reverse_is_closed",
+        ),
+    ),
+    Mutant(
+        "damaged-ledger-not-read",
+        "of a damaged ledger nothing is lost that it still gives",
+        "ledger/merge.py",
+        '        added["reports"] = _merge_reports(target, found.get("reports", _NONE).good)\n',
+        '        added["reports"] = _merge_reports(target, ())\n',
+        (
+            "passes/test_rebuild.py::"
+            "test_fault_31_row_h_of_a_damaged_ledger_nothing_is_lost_that_it_or_its_backup_still_gives",
         ),
     ),
 )

@@ -170,4 +170,14 @@ MUTANTS = (
         "    if status in (401, 403, 404):\n",
         ("sources/test_source_faults.py::test_fault_10_404_and_400_mean_not_there_yet",),
     ),
+    Mutant(
+        "interim-answer-taken-for-the-answer",
+        "the answer is the one behind the interim ones",
+        "sources/wire.py",
+        "            if not 100 <= status < 200:\n",
+        "            if status != 100:\n",
+        (
+            "sources/test_source_daily.py::test_fault_07_the_answer_is_the_one_behind_the_interim_ones",
+        ),
+    ),
 )

@@ -244,7 +244,7 @@ def test_what_another_process_works_on_is_left_to_it(here: Here) -> None:
             claims.take, REPORT, now=now, lease=lease, wanted_at=now, again=True
         )
         assert isinstance(claim, Claim)
-        assert not mend_archive(world, lost(world), pytest.fail)
+        assert not mend_archive(world, lost(world), lambda one: pytest.fail(str(one)))
         assert (state(world), path_of(world).exists()) == ("stored", True)
 
 
@@ -255,7 +255,7 @@ def test_a_file_that_was_put_right_meanwhile_is_not_moved(here: Here) -> None:
         damaged = lost(world)
         path_of(world).unlink()
         path_of(world).write_bytes(right)
-        assert not mend_archive(world, damaged, pytest.fail)
+        assert not mend_archive(world, damaged, lambda one: pytest.fail(str(one)))
         assert (state(world), path_of(world).read_bytes()) == ("stored", right)
 
 
@@ -313,10 +313,14 @@ def test_fault_31_a_stored_report_without_an_archive_is_reopened_and_the_reverse
 ) -> None:
     with filled(here) as (world, sandbox):
         change_row(world, tables.reports, state="missing")
-        gone = sa.delete(tables.archives).where(tables.archives.c.day == ago(3))
+        gone = sa.delete(tables.archives).where(tables.archives.c.day.in_([ago(3), ago(4)]))
         world.ledger.write(lambda connection: connection.execute(gone))
+        world.store.path(Report("one", ago(4))).unlink()
         amiss = world.ledger.read(audit.audit, ["one"])
-        assert (amiss.bare, amiss.settled) == ((Report("one", ago(3)),), (REPORT,))
-        assert sorted(mended(world)) == ["adopt", "close", "reopen"]
-        assert (sync(world)[0].exit, len(sandbox.requests)) == (0, DAYS)
+        assert (amiss.bare, amiss.settled) == (
+            (Report("one", ago(4)), Report("one", ago(3))),
+            (REPORT,),
+        )
+        assert sorted(mended(world)) == ["adopt", "close", "reopen", "reopen"]
+        assert (sync(world)[0].exit, len(sandbox.requests)) == (0, DAYS + 1)
         assert world.ledger.read(audit.audit, ["one"]).clean
