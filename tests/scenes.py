@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -153,6 +154,22 @@ def _ledger_damaged(stage: Stage) -> None:
     stage.ledger.write_bytes(b"no database, but the text of somebody's note\n" * 300)
 
 
+def _ledger_torn(stage: Stage) -> None:
+    """A page of the ledger is damaged, and its backup is older than a waiver."""
+    stage.configure(_ONE)
+    assert stage.run("sync").code == 3
+    (backup,) = (stage.archive / ".ledger").iterdir()
+    older = backup.read_bytes()
+    assert stage.run("waive", "one", str(_HOLE), "--reason", "off").code == 0
+    backup.write_bytes(older)
+    with closing(sqlite3.connect(stage.ledger)) as connection:
+        find = "SELECT rootpage FROM sqlite_master WHERE name = 'passes'"
+        (page,) = connection.execute(find).fetchone()
+    with stage.ledger.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+
+
 _FORCE = ("backfill", "--since=2024-12-30", "--until=2025-01-01", "--force")
 _ALL = (
     Scene("sync", "the first sync", ("sync",), _begin, (_REFUSED,)),
@@ -166,6 +183,7 @@ _ALL = (
           spoilt=("one/2024/20241230.zip", "one/2025/20250101.zip")),
     Scene("restore", "a sync whose ledger is lost but for an older backup", ("sync",), _ledger_lost),
     Scene("rebuild", "a repair of a damaged ledger without a backup", ("repair",), _ledger_damaged),
+    Scene("salvage", "a repair of a ledger of which a page is damaged", ("repair",), _ledger_torn),
 )  # fmt: skip
 SCENES = {scene.name: scene for scene in _ALL}
 

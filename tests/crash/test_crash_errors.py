@@ -20,6 +20,7 @@ SCENES = {
     "repair": 50,
     "restore": 50,
     "rebuild": 50,
+    "salvage": 50,
 }
 """The scenes, and how many points there are at least."""
 
