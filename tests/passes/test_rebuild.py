@@ -146,6 +146,19 @@ def test_fault_31_row_h_of_a_damaged_ledger_nothing_is_lost_that_it_or_its_backu
     assert site.rebuild() == [], "whole again"
 
 
+def test_fault_31_damage_that_nobody_reads_is_found_before_a_write(site: Site) -> None:
+    size, number = root_page(site.ledger, "deliveries")
+    scribble(site.ledger, (number - 1) * size, size)
+    before = site.ledger.read_bytes()
+    with (
+        pytest.raises(LedgerError, match="is damaged") as caught,
+        site.here.world(site.sandbox, APP),
+    ):
+        pass
+    assert "reportsync repair" in str(caught.value.hint)
+    assert site.ledger.read_bytes() == before
+
+
 def test_fault_31_without_a_backup_the_damaged_ledger_itself_is_the_source(site: Site) -> None:
     for backup in (site.here.archive / ".ledger").iterdir():
         backup.unlink()
