@@ -31,8 +31,9 @@ _TWO = SandboxApp(
     app_id="IDTWO", secret_keys=(CANARY,), name="two",
     since=date(2025, 1, 1), until=date(2025, 1, 2),
 )  # fmt: skip
+APPS = (_ONE, _TWO)
 _DAYS = [date(2024, 12, 30), _HOLE, date(2025, 1, 1), _BAD]
-SIGNATURES = [text for app in (_ONE, _TWO) for text in signatures(app.app_id, _DAYS)]
+SIGNATURES = [text for app in APPS for text in signatures(app.app_id, _DAYS)]
 
 _REFUSED = Fault("bad-crc", app="two", day=_BAD)
 _CHANGED = Fault("changed", app="one", day=date(2025, 1, 1))
@@ -227,14 +228,14 @@ def opened(scene: Scene, base: Path, program: Program) -> Iterator[Theatre]:
     """Set `scene` in the folder `base`, with a server of its own, until the block ends."""
     folder = base / "place"
     folder.mkdir(mode=0o700)
-    with Sandbox([_ONE, _TWO]) as sandbox:
+    with Sandbox(APPS) as sandbox:
         yield Theatre(scene, base, Stage(folder, scene.ledger, program, sandbox))
 
 
 def _served(name: str) -> set[str]:
     """Return the SHA-256 of what the server has, or in some scene had, for the final name `name`."""
     app, _, file = name.split("/")
-    app_id = {one.name: one.app_id for one in (_ONE, _TWO)}[app]
+    app_id = {one.name: one.app_id for one in APPS}[app]
     day = date.fromisoformat(file[:8])
     revisions = (make_report(app_id, day, revision) for revision in (1, 2))
     return {hashlib.sha256(content).hexdigest() for content in revisions}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 from crash_points import KILL, Point, judge, performing, table
-from scenes import Theatre
+from disks import KINDS, can_mount, hide_mounts, memory_at
+from lacking import lack
+from power_bench import Bench, Layout, bench_of
+from scenes import SCENES, Theatre
+
+ENOUGH = 10  # violations, whereupon a power cut's test gives up
 
 
 @pytest.fixture
@@ -33,5 +39,52 @@ def disturb(
             figure(f"{theatre.scene.about}; {counts}\n{table(verdicts)}")
         assert wrong == [], f"{counts}\n" + "\n".join(wrong)
         assert len(points) >= least
+
+    return all_of
+
+
+@pytest.fixture(scope="session")
+def own_mounts() -> None:
+    """Let this process mount disks that nobody else sees, from now on to its end."""
+    if os.geteuid() != 0:
+        lack("only root can mount disks")
+    try:
+        hide_mounts()
+    except OSError as error:
+        lack(f"no mounts of our own here: {error}")
+
+
+@pytest.fixture(scope="module")
+def bench(
+    request: pytest.FixtureRequest, own_mounts: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """Yield a bench with disks of the module's KIND."""
+    kind, folder = KINDS[request.module.KIND], tmp_path_factory.mktemp("disks")
+    with memory_at(folder):
+        if why := can_mount(kind, folder):
+            lack(f"a disk with {kind.name} cannot be mounted here: {why}")
+        with bench_of(kind, folder) as bench:
+            yield bench
+
+
+@pytest.fixture
+def cut(
+    bench: Bench, figure: Callable[[str], None], request: pytest.FixtureRequest
+) -> Callable[[str, Layout, int], None]:
+    """Return the function that cuts the power at every call of a scene, `least` times or more."""
+
+    def all_of(scene: str, layout: Layout, least: int) -> None:
+        verdicts = []
+        for verdict in bench.judge(layout, SCENES[scene]):
+            verdicts.append(verdict)
+            wrong = [str(one) for one in verdicts if one.wrong]
+            assert len(wrong) < ENOUGH, "\n".join(wrong)
+        cuts = sum(one.cuts for one in verdicts)
+        figure(
+            f"{request.module.KIND}, {layout.name}, {SCENES[scene].about}; cuts: {cuts},"
+            f" different disks: {len(verdicts)}, violations: {len(wrong)}"
+        )
+        assert wrong == []
+        assert cuts >= least
 
     return all_of

@@ -1,0 +1,21 @@
+"""The power goes at every call, on Btrfs; what must hold is in power_bench.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from power_bench import CASES, Layout
+
+KIND = "btrfs"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.tool("strace", "mount", "setpriv", "mkfs.btrfs"),
+]
+
+
+@pytest.mark.parametrize(("scene", "layout", "least"), CASES)
+def test_fault_25_a_power_cut_on_btrfs_loses_nothing(
+    cut: Callable[[str, Layout, int], None], scene: str, layout: Layout, least: int
+) -> None:
+    cut(scene, layout, least)

@@ -1,0 +1,21 @@
+"""The power goes at every call, on XFS; what must hold is in power_bench.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from power_bench import CASES, Layout
+
+KIND = "xfs"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.tool("strace", "mount", "setpriv", "mkfs.xfs"),
+]
+
+
+@pytest.mark.parametrize(("scene", "layout", "least"), CASES)
+def test_fault_25_a_power_cut_on_xfs_loses_nothing(
+    cut: Callable[[str, Layout, int], None], scene: str, layout: Layout, least: int
+) -> None:
+    cut(scene, layout, least)
