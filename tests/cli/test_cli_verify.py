@@ -298,6 +298,7 @@ def test_a_dry_run_of_repair_foresees_what_becomes_of_the_ledger(filled: Place, 
     assert filled.run("repair", "-n").out == "nothing to repair: tree and ledger agree\n"
 
 
+@pytest.mark.slow
 def test_fault_31_the_newest_backup_is_restored_by_one_command(filled: Place) -> None:
     assert filled.run("waive", "one", str(ago(3)), "--reason", "kept").code == 0
     before = filled.ledger.read_bytes()

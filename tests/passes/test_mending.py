@@ -116,7 +116,7 @@ def test_fault_31_a_changed_row_does_not_get_into_the_sums_that_tell_it(here: He
         assert set(found(world).values()) == {Found.OK}
 
 
-@pytest.mark.parametrize("witness", ["none", "another"])
+@pytest.mark.parametrize("witness", ["none", pytest.param("another", marks=pytest.mark.slow)])
 def test_a_whole_file_for_which_nobody_vouches_is_damaged(here: Here, witness: str) -> None:
     with filled(here) as (world, _):
         path_of(world).chmod(0o640)
@@ -155,6 +155,7 @@ def test_fault_30_where_the_server_has_the_old_content_again_the_report_is_store
         assert (mended(world), sync(world)[0].asked) == ([], 0)
 
 
+@pytest.mark.slow
 def test_fault_30_while_the_server_does_not_answer_the_report_waits_and_no_file_is_moved(
     here: Here,
 ) -> None:
@@ -171,6 +172,7 @@ def test_fault_30_while_the_server_does_not_answer_the_report_waits_and_no_file_
         assert row.last_outcome is Outcome.WAITING
 
 
+@pytest.mark.slow
 def test_damage_to_one_of_two_versions_is_over_once_that_is_there_again(here: Here) -> None:
     told: list[str] = []
     with filled(here) as (world, sandbox):
@@ -236,6 +238,7 @@ def lost(world: World) -> Checked:
     return judge(world.store, row.archive, lambda: None)
 
 
+@pytest.mark.slow
 def test_what_another_process_works_on_is_left_to_it(here: Here) -> None:
     with filled(here) as (world, _):
         alter(path_of(world))
@@ -259,6 +262,7 @@ def test_a_file_that_was_put_right_meanwhile_is_not_moved(here: Here) -> None:
         assert (state(world), path_of(world).read_bytes()) == ("stored", right)
 
 
+@pytest.mark.slow
 def test_many_menders_at_once_do_it_once_and_each_report_is_fetched_once(here: Here) -> None:
     with filled(here) as (world, sandbox):
         altered = alter(path_of(world))
@@ -281,7 +285,7 @@ def test_many_menders_at_once_do_it_once_and_each_report_is_fetched_once(here: H
     assert aside.read_bytes() == altered
 
 
-@pytest.mark.parametrize("half", ["moved", "recorded"])
+@pytest.mark.parametrize("half", ["moved", pytest.param("recorded", marks=pytest.mark.slow)])
 def test_fault_25_a_mending_that_was_killed_half_way_is_done_by_the_next(
     here: Here, half: str
 ) -> None:

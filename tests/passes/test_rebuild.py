@@ -30,7 +30,7 @@ from reportsync.store import Store
 DAYS = 8
 APP = stand_in("one", DAYS)
 TABLES = [table.name for table in tables.metadata.sorted_tables]
-QUICK = ("waivers", "archives")
+QUICK = ("waivers",)
 KEPT = ("waivers", "attempts", "incidents", "archives", "passes")
 
 
@@ -230,6 +230,7 @@ def test_fault_31_a_ledger_that_another_archives_was_written_over_takes_nothing_
     assert site.rebuild() == [], "it is whole, and not for us to move"
 
 
+@pytest.mark.slow
 def test_fault_31_a_ledger_emptied_under_a_pass_is_restored_by_the_next(site: Site) -> None:
     with site.here.world(site.sandbox, APP) as world:
         site.ledger.write_bytes(b"")
@@ -243,6 +244,7 @@ def test_fault_31_a_ledger_emptied_under_a_pass_is_restored_by_the_next(site: Si
 
 
 @pytest.mark.parametrize("half", ["scratch left", "kept twice"])
+@pytest.mark.slow
 def test_fault_25_a_rebuild_that_was_killed_is_done_by_the_next(site: Site, half: str) -> None:
     size, number = root_page(site.ledger, "reports")
     scribble(site.ledger, (number - 1) * size, size)

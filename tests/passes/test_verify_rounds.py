@@ -89,6 +89,7 @@ def test_fault_33_what_a_clock_that_was_ahead_verified_is_verified_again_first(h
         assert app["verified_since"] < "2027"
 
 
+@pytest.mark.slow
 def test_row_35_coverage_is_that_of_the_archive_verified_longest_ago(here: Here) -> None:
     with worlds(here, "two") as (one, _):
         began = status(one.ledger, one.config.apps, here.clock())["apps"]
@@ -109,6 +110,7 @@ def test_a_round_reads_no_more_of_the_ledger_than_it_verifies(here: Here) -> Non
             assert "USING INDEX archives_verified" in plan[-1], "in its order, without a sort"
 
 
+@pytest.mark.slow
 def test_what_another_is_reading_is_not_waited_for(here: Here) -> None:
     with worlds(here) as (one, _), one.store.reserved(Report("one", ago(7)), 1) as mine:
         assert mine
