@@ -38,7 +38,7 @@ class _Known:
             return text
         if self._pattern is None:
             longest_first = sorted(self._secrets, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
         return self._pattern.sub(MASK, text)
 
 
@@ -55,6 +55,11 @@ def mask(text: str) -> str:
     """Return `text` without known secrets, signatures and passwords in URLs."""
     text = _SIGNATURE.sub(rf"\g<1>{MASK}", _known.mask(text))
     return _USERINFO.sub(rf"\g<1>{MASK}@", text)
+
+
+def mask_all(text: str) -> str:
+    """Do the same, and mask all that could be a signature, whatever stands before it."""
+    return _DIGEST.sub(MASK, mask(text))
 
 
 def clean(text: str, limit: int = 300) -> str:

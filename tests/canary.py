@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 CANARY = "canary-Zq7Xw2Kv9Lm4Pt6R"
@@ -17,11 +19,46 @@ def signatures(app_id: str, days: Iterable[date]) -> list[str]:
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
 
+BUG = """
+import reportsync.sources.daily as daily
+
+def signature(app_id, name, key):
+    signed = true_signature(app_id, name, key)
+    raise RuntimeError(f"{key} {key.upper()} ?Signature={signed} {signed} {signed.upper()}")
+
+true_signature, daily.signature = daily.signature, signature
+"""
+
+
+def plant_bug(folder: Path) -> dict[str, str]:
+    """Return the environment in which each download ends in a bug whose text is full of secrets."""
+    place = folder / "buggy"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(BUG)
+    return {"PYTHONPATH": f"{place}:{Path(__file__).resolve().parents[1]}"}
+
+
+@cache
+def disguises(secret: str) -> frozenset[str]:
+    """Return `secret` as it would look in a URL, in hex, and in base64 wherever it begins; in lower case."""
+    data = secret.encode()
+    quoted = "".join(f"%{byte:02x}" for byte in data)
+    return frozenset(text.lower() for text in (secret, quoted, data.hex(), *_base64(data)))
+
+
+def _base64(data: bytes) -> Iterator[str]:
+    for before in range(
+        3
+    ):  # what stands before it shifts the letters; those at its ends are its neighbours'
+        whole = base64.b64encode(bytes(before) + data).decode().rstrip("=")
+        yield whole[4 * (before > 0) : -2]
+
+
 def refuse(data: bytes | str, where: str, secrets: Iterable[str] = ()) -> None:
-    """Fail if the canary or one of `secrets`, in whatever case, is in `data`."""
+    """Fail if the canary or one of `secrets`, in whatever case or disguise, is in `data`."""
     text = (data.decode("latin-1") if isinstance(data, bytes) else data).lower()
     for secret in (CANARY, *secrets):
-        assert secret.lower() not in text, f"a secret is in {where}"
+        assert not any(form in text for form in disguises(secret)), f"a secret is in {where}"
 
 
 def refuse_files(folder: Path, secrets: Iterable[str] = (), besides: Iterable[Path] = ()) -> None:

@@ -16,7 +16,7 @@ from reportsync import __version__
 from reportsync.cli.output import require_written, say
 from reportsync.errors import ConfigError, ExitCode, ReportsyncError, StorageError
 from reportsync.exhaustion import exhausted
-from reportsync.redact import clean, mask
+from reportsync.redact import clean, mask, mask_all
 
 
 class Terminated(BaseException):
@@ -108,7 +108,7 @@ def _bug(error: Exception) -> None:
     import traceback
 
     for line in "".join(traceback.format_exception(error)).splitlines():
-        say(mask(line))
+        say(mask_all(line))
     say(
         f"reportsync: this is a bug in reportsync ({type(error).__name__}); nothing stored suffers."
     )

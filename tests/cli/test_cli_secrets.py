@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from canary import CANARY, refuse, refuse_files, signatures
+from canary import CANARY, plant_bug, refuse, refuse_files, signatures
 from cli_tool import HTTP, Done, Place, ago, block, finish, stand_in
 
 from reportsync.sandbox import Fault, Sandbox
@@ -91,6 +91,18 @@ def test_canary_a_bug_shows_no_secret(place: Place) -> None:
     everywhere_but_ledger = (done.out, done.err)
     for text in everywhere_but_ledger:
         refuse(text, "a traceback", SIGNATURES)
+
+
+@pytest.mark.parametrize("words", [["sync"], ["backfill", "--since=-5d", "--json"], ["check"]])
+@pytest.mark.slow
+def test_canary_the_traceback_of_a_bug_in_a_download_shows_no_secret(
+    place: Place, words: list[str]
+) -> None:
+    place.write(block(APP, "http://127.0.0.1:9"))
+    done = finish(place.start("-vv", *words, env=plant_bug(place.folder)))
+    assert done.code == 1
+    assert "RuntimeError" in done.err and "this is a bug" in done.err
+    everywhere(place, done)
 
 
 @pytest.mark.parametrize("kind", ["hostile-text", "huge-text"])

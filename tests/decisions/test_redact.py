@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -105,3 +106,10 @@ def test_what_is_cleaned_is_one_bounded_line(text: str, limit: int) -> None:
     assert len(cleaned) <= limit
     assert cleaned == " ".join(cleaned.split())
     assert cleaned.isprintable()
+
+
+@pytest.mark.parametrize("form", [str.upper, str.lower, str.swapcase, str.title])
+def test_a_known_secret_is_masked_in_whatever_case(form: Callable[[str], str]) -> None:
+    remember_secret("Canary-Zq7Xw2Kv")
+    for text in (mask, clean):
+        assert text(f"it was {form('Canary-Zq7Xw2Kv')}!") == f"it was {MASK}!"
