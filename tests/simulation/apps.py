@@ -51,7 +51,7 @@ class Apps:
             (
                 chance.choice(ZONES),
                 chance.choice(TIMES),
-                chance.choice(("0s", "30m", "2h", "2h", "6h")),
+                chance.choice(("0s", "1h", "2h", "2h", "6h")),
             )
             for _ in range(_GROUPS)
         ]

@@ -68,7 +68,7 @@ class Fate:
 
     def _change_of_mode(self) -> None:
         self._cron = self._chance.random() < 0.7
-        self._wanted = 0 if self._cron else 1
+        self._wanted = 0 if self._cron else self._chance.choice((1, 1, 2))
         self._watch.disturbed()
         for process in self.daemons[self._wanted :]:
             process.terminate(self._chance.choice((0.0, 5.0, 60.0)))
@@ -104,7 +104,8 @@ class Fate:
         if not self._cron:
             return
         if self._world.scheduler.now >= self._off_until:
-            self._world.machine.start("sync", work.command(work.sync))
+            for _ in range(self._chance.choice((1, 1, 1, 1, 1, 2))):  # two hosts' cron, one ledger
+                self._world.machine.start("sync", work.command(work.sync))
         self._world.at(self._world.taste.cron_hours * HOUR, self._run_cron)
 
     # What goes wrong with processes and machine.

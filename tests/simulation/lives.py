@@ -26,7 +26,6 @@ def live_through(
     )
     if bad:
         pytest.fail("\n\n".join(one.story(years, apps) for one in bad), pytrace=False)
-    assert counts["deaths"] > 2 * len(outcomes)
+    assert counts["deaths"] >= len(outcomes)
     assert counts["stored"] > app_years * 250
-    wanted = ("adopted", "failed", "rejected", "unchanged", "version", "waiting", "overtaken")
-    assert [kind for kind in wanted if not counts[kind]] == []
+    assert counts["failed"] and counts["waiting"]

@@ -149,7 +149,14 @@ class People:
         self._put(index, since=since)
 
     def _other_schedule(self) -> None:
+        """Give an app a wrong schedule for some days: its reports are asked for too early or late."""
         index = self._index()
+        account, buffer = self._world.apps.account(index), self._world.apps.all[index].buffer
+
+        def right_again() -> None:
+            self._put(index, zone=account.zone, at=account.at, buffer=buffer)
+
+        self._world.at(self._chance.uniform(1, 6) * DAY, right_again)
         pause = timedelta(hours=self._chance.randrange(0, 9))
         self._put(
             index,

@@ -11,7 +11,7 @@ import pytest
 
 from .run import Outcome, simulate
 
-YEARS, APPS = 0.03, 5
+YEARS, APPS = 0.02, 5
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A few seeds that live for years: over the ends of years, 29 February and every change of the clocks."""
+"""A seed that lives for more than a year: over its end, and every change of the clocks."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from .lives import live_through
 
 
 @pytest.mark.slow
-def test_no_day_is_lost_in_years_of_a_few_seeds(figure: Callable[[str], None]) -> None:
-    live_through(range(400, 402), 1.5, 12, figure)
+def test_no_day_is_lost_in_more_than_a_year_of_one_seed(figure: Callable[[str], None]) -> None:
+    live_through([400], 1.1, 12, figure)

@@ -89,7 +89,7 @@ class Vendor:
         elif dice < 0.04:
             start += chance.uniform(2, 20) * HOUR
         else:
-            start += chance.uniform(-0.5, 0.5) * HOUR
+            start += chance.uniform(-0.9, 0.9) * HOUR
         bodies = [self._body(app_id, day, 1, quiet=chance.random() < 0.03)]
         since = [start]
         while chance.random() < 0.05:
