@@ -153,11 +153,16 @@ def _build(case: _Case, backups: Path, folder: Path, tell: Tell) -> Path | None:
 def _swap(case: _Case, new: Path | None) -> None:
     """Put `new` in the ledger's place in one step, so that a kill leaves the old one or the new one."""
     journal = case.path.with_name(f"{case.path.name}-journal")
+    lost = case.damage is None and case.wanted is None
+    if lost and new is None:
+        return  # SQLite brings in order what was begun in its place
     if case.path.exists() and case.path.stat().st_size:
         with suppress(FileExistsError):
             _keep(case.path, case.aside, new)
     # A journal belongs to its database: left behind it would be played into the new one.
-    if journal.exists():
+    if lost:
+        journal.unlink(missing_ok=True)
+    elif journal.exists():
         journal.rename(case.aside.with_name(f"{case.aside.name}-journal"))
     if new is not None:
         new.rename(case.path)
