@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,8 +117,11 @@ def _wrong(seed: int, data: bytes) -> str | None:
     answer = mutant(seed)
     if answer.endless or data != complete_body(answer.raw, closed=answer.end == CLOSES):
         return "not what a complete answer held"
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        held = [archive.read(name) for name in archive.namelist()]
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            held = [archive.read(name) for name in archive.namelist()]
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+        return f"no zip to another reader: {error}"
     return None if held in (list(contents(seed).values()), []) else "another's contents"
 
 
