@@ -133,13 +133,18 @@ def place_ledger(url: str, folder: Path | None) -> str:
     return f"sqlite:///{place(Path(url.removeprefix('sqlite:///')), folder)}"
 
 
+_NO_LISTEN = "is not an address; write it as 127.0.0.1:8321, [::1]:8321 or off"
+
+
 def parse_listen(text: object) -> object:
     """Read `HOST:PORT`, `[::1]:PORT` or `off` as (host, port) or None; port 0 is any free one."""
+    if isinstance(text, list):  # of a config file; it would pass for the pair that this returns
+        raise ValueError(_NO_LISTEN)
     if not isinstance(text, str):
         return text
     host, _, port = text.rpartition(":")
     if not re.fullmatch(LISTEN, text) or (host and int(port) > 65535):
-        raise ValueError("is not an address; write it as 127.0.0.1:8321, [::1]:8321 or off")
+        raise ValueError(_NO_LISTEN)
     return (host.strip("[]"), int(port)) if host else None
 
 

@@ -131,6 +131,7 @@ class Place:
             out=out or str(words[0]),
             err=str(words[1]),
             plain=plain,
+            limit=PATIENCE,
         )
         return Done(code, "" if out else words[0].read_text(), words[1].read_text())
 

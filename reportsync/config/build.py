@@ -116,7 +116,7 @@ def _found(error: Any, tree: Mapping, defaults: Mapping) -> Iterator[Finding]:
             if defaults.entries.get(str(step)) is entry:
                 shown = ["defaults", *place[depth:]]
             node = entry.value
-        elif isinstance(node, Sequence) and isinstance(step, int):
+        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
             node = node.items[step]
         else:
             if isinstance(node, Scalar):  # one secret_key stands for a list of one
@@ -144,7 +144,7 @@ def _at(tree: Node, place: Place) -> Node | None:
         if isinstance(node, Mapping):
             entry = node.entries.get(str(step))
             node = entry.value if entry else None
-        elif isinstance(node, Sequence) and isinstance(step, int):
+        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
             node = node.items[step]
         else:
             return None

@@ -39,7 +39,9 @@ _DAMAGE = (
 )  # fmt: skip
 """What SQLite says of a ledger that is damaged, or was emptied while it was open."""
 
-_NONSENSE = ("Couldn't parse", "Invalid isoformat string", "is not a valid Outcome")
+_NONSENSE = (
+    "Couldn't parse", "isoformat", "out of range", "must be in ", "is not a valid Outcome",
+)  # fmt: skip
 """What Python says of days, instants and outcomes that nobody has written."""
 
 _READING = {"reportsync_reading": True}
@@ -138,7 +140,7 @@ class Ledger:
             failure = self._failure(error.orig)
         except sa.exc.TimeoutError as error:
             failure = self._failure(error)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             if not any(sign in str(error) for sign in _NONSENSE):
                 raise
             failure = _senseless(error, self.path)
@@ -182,7 +184,7 @@ def _size_limit() -> str:
     return f"; files may have {limit} bytes at most: raise ulimit -f, or LimitFSIZE= in the unit"
 
 
-def _senseless(error: ValueError, path: Path | None) -> LedgerError:
+def _senseless(error: Exception, path: Path | None) -> LedgerError:
     """Return the error for a value that nobody has written: the database was damaged without a word."""
     name = f"the ledger {path}" if path else "the ledger's database"
     text = clean(str(error))

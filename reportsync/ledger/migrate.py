@@ -8,10 +8,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from reportsync.errors import LedgerError
+from reportsync.ledger.place import REPAIR_HINT
 
 HEAD = "0001"
 """The newest migration; a test compares it with the scripts, so that readers need not load alembic."""
 
+_KNOWN = frozenset({"0001"})
 _VERSIONS = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
@@ -19,7 +21,10 @@ def version(connection: sa.Connection) -> str | None:
     """Return the ledger's schema version, or None for a database without tables of ours."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    return connection.execute(sa.select(_VERSIONS.c.version_num)).scalar_one_or_none()
+    found = connection.execute(sa.select(_VERSIONS.c.version_num)).scalars().all()
+    if len(found) > 1:
+        raise LedgerError("the ledger says twice which schema it has", hint=REPAIR_HINT)
+    return str(found[0]) if found else None
 
 
 def refuse_other(connection: sa.Connection, path: Path | None) -> None:
@@ -52,6 +57,11 @@ def upgrade(connection: sa.Connection, path: Path | None) -> None:
     if found is not None and _is_ours(found):
         if found > HEAD:
             raise _newer(name, found)
+        if found not in _KNOWN:
+            raise LedgerError(
+                f"the ledger {name} has schema {found}, which no reportsync has written",
+                hint="move it away; 'reportsync repair' then rebuilds it from its backup and the archives",
+            )
     elif sa.inspect(connection).get_table_names():
         raise LedgerError(
             f"the database {name} belongs to another program", hint="set storage.ledger elsewhere"

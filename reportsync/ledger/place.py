@@ -7,6 +7,7 @@ import fcntl
 import os
 import shlex
 import shutil
+import stat
 import threading
 import time
 from collections import Counter
@@ -28,6 +29,7 @@ REBUILD = ".reportsync-rebuild"
 
 _LOCK_PAUSE = 0.05  # seconds
 _HEADER = b"SQLite format 3\x00"
+_FIRST_BYTES = 105  # the header, and how many tables the first page names
 _NETWORK = {
     "nfs",
     "nfs4",
@@ -107,21 +109,47 @@ in_use = _InUse()
 
 
 def looks_like_sqlite(path: Path) -> bool | None:
-    """Say whether the file at `path` is an SQLite database; None if there is none or it is empty."""
+    """Say whether the file at `path` is an SQLite database; None if there is none or nothing in it.
+
+    Raises `LedgerError` if it is something else than a plain file, or cannot be read.
+    """
     with in_use.lock:
         try:
             status = path.stat()
+            if not stat.S_ISREG(
+                status.st_mode
+            ):  # to change the mode of a device, or to wait for a pipe
+                raise _no_file(path)
             if not status.st_size:
                 return None
             if (status.st_dev, status.st_ino) in in_use:
                 return True
             with path.open("rb") as file:
-                header = file.read(len(_HEADER))
+                header = file.read(_FIRST_BYTES)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise cannot_open(path, error) from None
-    return None if not header else header == _HEADER
+    if not header or (_has_nothing(header) and not path.with_name(f"{path.name}-journal").exists()):
+        return None
+    return header.startswith(_HEADER)
+
+
+def _has_nothing(header: bytes) -> bool:
+    """Say whether a database without a write-ahead log has no table: the first page is an empty leaf.
+
+    The file format is described on https://www.sqlite.org/fileformat.html, in 1.3 and 1.6.
+    """
+    return (
+        header.startswith(_HEADER) and header[18:19] == b"\1" and header[100:105] == b"\x0d\0\0\0\0"
+    )
+
+
+def _no_file(path: Path) -> LedgerError:
+    return LedgerError(
+        f"the ledger {path} is not a plain file; it is left as it is",
+        hint="move it away, or set storage.ledger elsewhere; 'reportsync repair' then rebuilds the ledger",
+    )
 
 
 def cannot_open(path: Path, error: OSError) -> LedgerError:

@@ -23,6 +23,7 @@ from reportsync.ledger.tables import Instant, metadata
 from reportsync.model import Outcome
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_APP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -69,6 +70,8 @@ def _nonsense(connection: sqlite3.Connection) -> str | None:
     """Say which rows of a ledger of ours make no sense, although the database is intact."""
     if not _is_ours(connection):
         return None
+    if connection.execute("SELECT count(*) FROM alembic_version").fetchone() != (1,):
+        return "it says more than once which schema it has"
     found = sorted(_read(connection).items())
     broken = ", ".join(name for name, rows in found if rows.broken)
     if broken:
@@ -148,6 +151,10 @@ def _fits(table: sa.Table, column: sa.Column[Any], value: Any) -> bool:
     if value is None:
         return bool(column.nullable)
     special = _SPECIAL.get((table.name, column.name))
+    if (
+        column.name == "app" or (table.name, column.name) == ("apps", "name")
+    ) and not _APP.fullmatch(value):
+        return False
     if special is not None:
         special(value)
     match column.type:

@@ -176,3 +176,11 @@ def test_fault_35_a_value_that_cannot_be_meant_is_refused(
     found = problems(text + ("\n" if key == "name" else f"\n    {line}\n"))
     assert len(found) == 1
     assert problem in found[0]
+
+
+@pytest.mark.parametrize("value", ["[]", "[127.0.0.1, 8321]", "[[]]", "{host: x}"])
+def test_an_address_in_more_than_one_piece_is_told_at_its_place(
+    problems: Problems, value: str
+) -> None:
+    (line,) = problems(APP + f"daemon:\n  listen: {value}\n")
+    assert line.startswith("config.yaml:8:11: daemon.listen: ")

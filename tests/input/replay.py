@@ -7,8 +7,10 @@ import random
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / name) for name in (".", "input", "archive", "..")]
@@ -60,10 +62,43 @@ def _examined(data: bytes) -> object:
     return examine(io.BytesIO(data), len(data))
 
 
+def ledger(seed: int) -> object:
+    """Damage the ledger as `seed` has it, and run the commands over it."""
+    from damaged_ledgers import bench, check
+
+    with _place() as place, bench(place) as damaged:
+        check(damaged, seed)
+        return damaged.tally
+
+
+def config(seed: int) -> object:
+    """Show the config of `seed`, and validate it."""
+    from config_mutants import mutant
+    from configs_checked import Tally, check
+
+    print(mutant(seed).decode(errors="backslashreplace"))
+    tally = Tally()
+    with _place() as place:
+        check(place, seed, tally)
+    return tally
+
+
+@contextmanager
+def _place() -> Iterator[Any]:
+    from cli_tool import Place, Zygote
+
+    with tempfile.TemporaryDirectory() as above, Zygote() as zygote:
+        folder = Path(above) / "place"
+        folder.mkdir(mode=0o700)
+        yield Place(folder, zygote)
+
+
 KINDS: dict[str, Callable[[int], object]] = {
     "answer": answer,
     "zip": zip_fields,
     "zip-bytes": zip_bytes,
+    "ledger": ledger,
+    "config": config,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,123 @@
+"""Ledgers with something in them that nobody writes: told as damage, with a remedy, and never as a bug."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from ledger_cases import covered
+
+from reportsync.errors import LedgerError
+from reportsync.ledger import Ledger, open_reading, open_writing, place, queries, salvage
+
+OPENERS = pytest.mark.parametrize("open_it", [open_writing, open_reading])
+
+
+def change(path: Path, *statements: str) -> None:
+    """Make a ledger with a waiver, and change it behind the program's back."""
+    with open_writing(f"sqlite:///{path}") as ledger:
+        covered(ledger)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        for statement in statements:
+            connection.execute(statement)
+
+
+WAIVER = (
+    "INSERT INTO waivers VALUES (1, 'shop', {}, '2026-03-09', 'why', 'who', '2026-03-01T00:00:00.000000Z', "
+    "NULL, NULL)"
+)
+
+
+@pytest.mark.parametrize("value", ["1", "x'00ff'", "'2026-02-30'", "'2026-13-01'", "''"])
+def test_a_day_that_is_none_is_told_as_damage(path: Path, value: str) -> None:
+    change(path, WAIVER.format(value))
+    with (
+        open_reading(f"sqlite:///{path}") as ledger,
+        pytest.raises(LedgerError, match="makes no sense") as caught,
+    ):
+        ledger.read(queries.known, ["shop"])
+    assert caught.value.hint == place.REPAIR_HINT
+    assert "waivers" in str(salvage.damage(path)), "and so a repair leaves that row out"
+
+
+@OPENERS
+def test_a_ledger_that_says_twice_which_schema_it_has_is_damaged(
+    path: Path, open_it: Callable[[str], Ledger]
+) -> None:
+    change(path, "INSERT INTO alembic_version VALUES ('0000')")
+    with pytest.raises(LedgerError, match="twice") as caught:
+        open_it(f"sqlite:///{path}")
+    assert caught.value.hint == place.REPAIR_HINT
+    assert salvage.damage(path) is not None, "and so a repair replaces it"
+
+
+@OPENERS
+def test_a_schema_that_never_was_is_refused(path: Path, open_it: Callable[[str], Ledger]) -> None:
+    change(path, "UPDATE alembic_version SET version_num = '0000'")
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match="schema 0000"):
+        open_it(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["''", "'../../etc'", "char(27) || '[2J'", "hex(zeroblob(9000))"])
+def test_a_row_of_an_app_that_no_app_can_be_called_makes_no_sense(path: Path, name: str) -> None:
+    change(path, f"UPDATE reports SET app = {name} WHERE day = (SELECT min(day) FROM reports)")
+    assert "1 of reports" in str(salvage.damage(path))
+
+
+def test_a_database_with_nothing_in_it_is_a_lost_ledger(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("CREATE TABLE x (y); DROP TABLE x;")
+    assert path.stat().st_size > 0
+    assert place.looks_like_sqlite(path) is None
+    asked: list[Path] = []
+    open_writing(f"sqlite:///{path}", restore=lambda lost: bool(asked.append(lost))).close()
+    assert asked == [path]
+
+
+def test_what_a_write_ahead_log_or_a_journal_may_still_bring_is_not_taken_for_nothing(
+    path: Path,
+) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript("CREATE TABLE x (y); DROP TABLE x;")
+    assert place.looks_like_sqlite(path) is True
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    assert place.looks_like_sqlite(path) is None
+    path.with_name(f"{path.name}-journal").write_bytes(b"x")
+    assert place.looks_like_sqlite(path) is True
+
+
+@OPENERS
+def test_fault_31_a_ledger_cut_inside_its_header_is_damaged(
+    path: Path, open_it: Callable[[str], Ledger]
+) -> None:
+    change(path)
+    for length in (99, 40, 16):
+        path.write_bytes(path.read_bytes()[:length])
+        with pytest.raises(LedgerError) as caught:
+            open_it(f"sqlite:///{path}")
+        assert caught.value.hint == place.REPAIR_HINT
+        assert salvage.damage(path) is not None
+
+
+@OPENERS
+def test_fault_31_a_pipe_in_its_place_is_refused_and_neither_waited_for_nor_changed(
+    path: Path, open_it: Callable[[str], Ledger]
+) -> None:
+    os.mkfifo(path, 0o644)
+    for where in (path, path.with_name("link.db")):
+        if where != path:
+            where.symlink_to(path)
+        with pytest.raises(LedgerError, match="not a plain file"):
+            open_it(f"sqlite:///{where}")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert stat.S_ISFIFO(path.stat().st_mode)
