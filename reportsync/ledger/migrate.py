@@ -14,6 +14,7 @@ HEAD = "0001"
 """The newest migration; a test compares it with the scripts, so that readers need not load alembic."""
 
 _KNOWN = frozenset({"0001"})
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSIONS = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
@@ -79,11 +80,22 @@ def _run_alembic(connection: sa.Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option(
-        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
-    )
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except OSError as error:
+        raise _unreadable(error.strerror or str(error)) from None
+    # What it cannot list it takes for a folder without migrations, and leaves a ledger without tables.
+    if version(connection) != HEAD:
+        raise _unreadable("they are not all there")
+
+
+def _unreadable(why: str) -> LedgerError:
+    return LedgerError(
+        f"cannot read reportsync's own migrations in {_MIGRATIONS}: {why}",
+        hint="check that disk and its free descriptors (ulimit -n), or install reportsync anew",
+    )
 
 
 def _newer(name: object, found: str) -> LedgerError:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from ledger_cases import running
 
+import reportsync
 from reportsync.errors import LedgerError
 from reportsync.ledger import Ledger, migrate, open_reading, open_writing
 from reportsync.ledger.tables import metadata
@@ -165,3 +170,25 @@ def test_an_older_schema_is_for_a_writing_command_to_upgrade(path: Path) -> None
     with pytest.raises(LedgerError, match="older schema 0000") as caught:
         open_reading(url)
     assert "reportsync sync" in str(caught.value.hint)
+
+
+@pytest.mark.slow
+def test_fault_21_migrations_that_cannot_be_read_leave_no_ledger_without_tables(
+    tmp_path: Path,
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(Path(reportsync.__file__).parent, broken / "reportsync")
+    (broken / "reportsync/ledger/migrations/versions/0001_first.py").unlink()
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    script = "import sys; from reportsync.ledger import open_writing; open_writing(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", script, url],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(broken), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"cannot read reportsync's own migrations in {broken}" in done.stderr
+    with open_writing(url) as ledger:
+        assert ledger.read(migrate.version) == migrate.HEAD

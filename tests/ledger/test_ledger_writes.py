@@ -92,27 +92,6 @@ def test_fault_28_several_processes_lose_no_update(ledger: Ledger, url: str) -> 
     assert ledger.read(get, "n") == "120"
 
 
-def test_fault_28_what_a_writer_has_read_no_other_reads_before_it_is_written(
-    lite: Ledger, path: Path
-) -> None:
-    lite.write(put, "n", 0)
-    one_has_read, other_has_read = threading.Event(), threading.Event()
-
-    def add(connection: sa.Connection, mine: threading.Event, wait_for: threading.Event) -> bool:
-        count = int(get(connection, "n") or 0)
-        mine.set()
-        came = wait_for.wait(0.5)
-        connection.execute(sa.update(facts).where(facts.c.name == "n").values(value=str(count + 1)))
-        return came
-
-    with open_writing(f"sqlite:///{path}") as beside, ThreadPoolExecutor(1) as thread:
-        first = thread.submit(lite.write, add, one_has_read, other_has_read)
-        assert one_has_read.wait(10)
-        beside.write(add, other_has_read, one_has_read)
-        assert not first.result(10), "both read before one of them wrote"
-    assert lite.read(get, "n") == "2"
-
-
 def test_several_threads_share_commits_and_lose_no_update(ledger: Ledger) -> None:
     ledger.write(put, "n", 0)
     with ThreadPoolExecutor(8) as threads:
