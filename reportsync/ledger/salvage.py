@@ -26,6 +26,11 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _APP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_NOT_GIVEN = {
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+}  # fmt: skip
+"""What says that a page was not given, and nothing of what is in it."""
 
 Row = dict[str, Any]
 
@@ -47,19 +52,37 @@ def damage(path: Path, wait: float = 30.0) -> str | None:
     like_sqlite = place.looks_like_sqlite(path)
     if not like_sqlite:
         return None if like_sqlite is None else "file is not a database"
+    # Twice: at some reads SQLite calls it damage if the disk has failed once.
+    return _damage(path, wait) and _damage(path, wait)
+
+
+def _damage(path: Path, wait: float) -> str | None:
     try:
         with closing(sqlite3.connect(file_uri(path, "rw"), uri=True, timeout=wait)) as connection:
             rows = connection.execute("PRAGMA integrity_check(3)").fetchall()
             if rows != [("ok",)]:
-                return "; ".join(str(row[0]) for row in rows)
+                told = "; ".join(str(row[0]) for row in rows)
+                _refuse_unread(path, told)
+                return told
             return _nonsense(connection)
     except sqlite3.DatabaseError as error:
         if _primary(error) in _DAMAGE:
             return str(error)
-        raise LedgerError(
-            f"the ledger {path} cannot be looked at: {error}",
-            hint="see that no other process holds it, and that its disk is well; then try again",
-        ) from None
+        raise _not_looked_at(path, str(error)) from None
+
+
+def _refuse_unread(path: Path, told: str) -> None:
+    """Raise `LedgerError` if a check failed at pages that the disk did not give, which may be whole."""
+    codes = (int(code) & 0xFF for code in re.findall(r"error code=(\d+)", told))
+    if any(code in _NOT_GIVEN for code in codes):
+        raise _not_looked_at(path, told)
+
+
+def _not_looked_at(path: Path, why: str) -> LedgerError:
+    return LedgerError(
+        f"the ledger {path} cannot be looked at: {why}",
+        hint="see that no other process holds it, and that its disk is well; then try again",
+    )
 
 
 def _primary(error: sqlite3.Error) -> int:
@@ -72,7 +95,7 @@ def _nonsense(connection: sqlite3.Connection) -> str | None:
         return None
     if connection.execute("SELECT count(*) FROM alembic_version").fetchone() != (1,):
         return "it says more than once which schema it has"
-    found = sorted(_read(connection).items())
+    found = sorted(_read(connection, all_given=True).items())
     broken = ", ".join(name for name, rows in found if rows.broken)
     if broken:
         return f"tables cannot be read: {broken}"
@@ -108,13 +131,14 @@ def read(path: Path, folder: Path) -> dict[str, Rows]:
         return {}
 
 
-def _read(connection: sqlite3.Connection) -> dict[str, Rows]:
+def _read(connection: sqlite3.Connection, *, all_given: bool = False) -> dict[str, Rows]:
+    """Return the rows by table; with `all_given`, raise where the disk does not give a page."""
     # A text that is no UTF-8 would end the reading; so it is found out by its surrogates.
     connection.text_factory = lambda text: text.decode(errors="surrogateescape")
-    return {table.name: _rows(connection, table) for table in metadata.sorted_tables}
+    return {table.name: _rows(connection, table, all_given) for table in metadata.sorted_tables}
 
 
-def _rows(connection: sqlite3.Connection, table: sa.Table) -> Rows:
+def _rows(connection: sqlite3.Connection, table: sa.Table, all_given: bool) -> Rows:
     """Read a table from its beginning, and where that breaks off also from its end."""
     # Not in quotation marks, in which a name that is no column's any more would be taken for a text.
     columns = ", ".join(f"[{column.name}]" for column in table.c)
@@ -124,7 +148,9 @@ def _rows(connection: sqlite3.Connection, table: sa.Table) -> Rows:
         try:
             for row in connection.execute(f"SELECT {columns} FROM {table.name} ORDER BY {order}"):
                 found[row] = dict(zip(table.c.keys(), row, strict=True))
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if all_given and _primary(error) in _NOT_GIVEN:
+                raise
             broken = True
         else:
             break
