@@ -63,7 +63,7 @@ class Stage:
         """Run a command here; see `Program.run`."""
         return self._program.run(
             ["--config", str(self.config), *args],
-            self.folder,
+            self.folder.parent,  # so that what is below the folder tells by its name
             thread=thread,
             rules=rules,
             without=without,

@@ -28,7 +28,14 @@ STATE = (
 )  # fmt: skip
 """The calls by which a process changes what lies on disk, or how durable it is."""
 
+LOOKS = (
+    "flock", "read", "pread64", "getdents64", "newfstatat", "fstat", "stat", "lstat", "statx", "statfs",
+    "fstatfs", "lseek", "access", "faccessat", "faccessat2", "readlink", "readlinkat",
+)  # fmt: skip
+"""The calls by which it only looks, or waits for others."""
+
 _OPENS = {"open", "openat"}
+_NAMES = {*STATE, *LOOKS}
 _CHANGING = re.compile(r"O_(CREAT|TMPFILE|TRUNC|WRONLY|RDWR)")
 _LINE = re.compile(r"(\w+)\((.*)\)\s+= (.*)", re.DOTALL)
 _TRACE = ("-qq", "-y", "-e", f"inject=getpgid:retval={HELD}")
@@ -102,7 +109,7 @@ class Program:
 
     def _traced(self, thread: int, rules: Iterable[str]) -> int:
         chosen = [word for rule in rules for word in ("-e", f"inject={rule}")]
-        names = ",".join((*STATE, "getpgid"))
+        names = ",".join((*STATE, *LOOKS, "getpgid"))
         command = [self._strace, *_TRACE, "-e", f"trace={names}", *chosen]
         tracer = subprocess.Popen(
             [*command, "-o", str(self._log), "-p", str(thread)], stderr=subprocess.PIPE
@@ -124,8 +131,8 @@ def read_calls(log: str) -> list[Call]:
         match = _LINE.fullmatch(line)
         if match is None:
             name = line.partition("(")[0]  # the process was killed inside
-            match = re.fullmatch(r"(\w+)\((.*)()", line) if name in STATE else None
-        if match is None or match[1] not in STATE:
+            match = re.fullmatch(r"(\w+)\((.*)()", line) if name in _NAMES else None
+        if match is None or match[1] not in _NAMES:
             continue
         numbers[match[1]] += 1
         calls.append(Call(match[1], numbers[match[1]], match[2], match[3]))
@@ -134,8 +141,15 @@ def read_calls(log: str) -> list[Call]:
 
 def touching(calls: Iterable[Call], folder: Path) -> list[Call]:
     """Return the calls that touch state below `folder`: opens only where they may change something."""
-    return [
-        call
-        for call in calls
-        if str(folder) in call.words and (call.name not in _OPENS or _CHANGING.search(call.words))
-    ]
+    return [call for call in calls if str(folder) in call.words and _changes(call)]
+
+
+def looking(calls: Iterable[Call], folder: Path) -> list[Call]:
+    """Return the other calls about what is below `folder`."""
+    return [call for call in calls if str(folder) in call.words and not _changes(call)]
+
+
+def _changes(call: Call) -> bool:
+    return call.name in STATE and (
+        call.name not in _OPENS or _CHANGING.search(call.words) is not None
+    )

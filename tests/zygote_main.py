@@ -23,8 +23,9 @@ from reportsync.cli.main import COMMANDS
 
 LATER = (
     "reportsync.config.template", "reportsync.config.schema", "reportsync.sources.daily",
-    "reportsync.service.health", "reportsync.daemon", "alembic.command", "alembic.runtime.environment",
-    "encodings.ascii", "encodings.cp437", "encodings.idna", "encodings.utf_8_sig",
+    "reportsync.service.health", "reportsync.daemon", "alembic.command", "alembic.config",
+    "alembic.runtime.environment", "encodings.ascii", "encodings.cp437", "encodings.idna",
+    "encodings.utf_8_sig",
 )  # fmt: skip
 """What the commands import when they need it."""
 

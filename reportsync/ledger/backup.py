@@ -29,10 +29,14 @@ _NAME = re.compile(r"ledger-\d{8}\.db")
 
 
 def backups(folder: Path) -> list[Path]:
-    """Return the backups in `folder`, newest first."""
-    if not folder.is_dir():
+    """Return the backups in `folder`, newest first; raise `LedgerError` if it cannot be read."""
+    try:
+        found = list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
+    except OSError as error:
+        raise cannot_open(folder, error) from None
+    return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
 
 
 def back_up(ledger: Path, folder: Path, today: date, *, renew: bool = False) -> Path | None:

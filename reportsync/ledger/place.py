@@ -53,7 +53,7 @@ def file_system(path: Path, mounts: str | None = None) -> str | None:
     if mounts is None:
         try:
             mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
+        except OSError:
             return None
     best, kind = "", None
     target = str(path.resolve())
@@ -239,6 +239,8 @@ def _lock(descriptor: int, folder: Path, lock_wait: float) -> None:
             if time.monotonic() >= limit:
                 raise _folder_held(folder, lock_wait) from None
             time.sleep(_LOCK_PAUSE)
+        except OSError as error:
+            raise cannot_open(folder, error) from None
         else:
             return
 

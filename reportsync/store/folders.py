@@ -7,7 +7,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
@@ -90,9 +90,13 @@ class Folders:
                 if error.errno == errno.ELOOP:
                     raise _obstructed(path, "a symbolic link") from error
                 raise storage_error("open", path, error) from error
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            os.close(file)
-            raise _obstructed(path, "not a plain file")
+        with ExitStack() as undo:
+            undo.callback(os.close, file)
+            with storage_trouble("look at", path):
+                plain = stat.S_ISREG(os.fstat(file).st_mode)
+            if not plain:
+                raise _obstructed(path, "not a plain file")
+            undo.pop_all()
         return os.fdopen(file, "rb")
 
     def parts(self, path: Path) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def locked_marker(
         marker = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     with held(marker):
         deadline = time.monotonic() + timeout
-        while not _try_lock(marker):
+        while not _try_lock(marker, path):
             if time.monotonic() >= deadline:
                 raise StorageError(
                     f"{path} was locked by another process for {timeout:g} s",
@@ -91,11 +91,12 @@ def locked_marker(
         yield
 
 
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+def _try_lock(file: int, path: Path) -> bool:
+    with storage_trouble("lock", path):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
     return True
 
 

@@ -24,8 +24,9 @@ def sweep(folders: Folders, way: Way, margin: int = MARGIN) -> int:
     its change time, give or take `margin` ns: to list ten years of a thousand apps would take
     seconds in every pass.
     """
-    if not (folders.root / MARKER).exists():
-        return 0
+    with storage_trouble("look at the marker in", folders.root):
+        if not (folders.root / MARKER).exists():
+            return 0
     began = _volume_time(folders, way)
     since = _clean_since(folders, began) - margin
     changed = [Path(year.path) for year in year_folders(folders.root) if _changed(year, since)]
@@ -40,7 +41,11 @@ def _volume_time(folders: Folders, way: Way) -> int:
     """Return the time in ns by the clock that stamps folders, a server's on NFS."""
     with storage_trouble("open the archive", folders.root):
         root = folders.open_root()
-    with open_scratch(root, folders.root, MARKER_LABEL, way) as scratch, scratch.reader() as file:
+    with (
+        open_scratch(root, folders.root, MARKER_LABEL, way) as scratch,
+        scratch.reader() as file,
+        storage_trouble("look at a new file in", folders.root),
+    ):
         return os.fstat(file.fileno()).st_ctime_ns
 
 
@@ -58,7 +63,8 @@ def _note(folders: Folders, began: int) -> None:
 
 
 def _changed(folder: os.DirEntry[str], since: int) -> bool:
-    return folder.stat(follow_symlinks=False).st_ctime_ns >= since
+    with storage_trouble("look at", Path(folder.path)):
+        return folder.stat(follow_symlinks=False).st_ctime_ns >= since
 
 
 def _scratch_files(place: Path) -> list[Path]:
