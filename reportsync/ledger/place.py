@@ -183,7 +183,10 @@ def make_folder(folder: Path, mode: int) -> None:
 
 def refuse_as_root(path: Path) -> None:
     """Raise `LedgerError` if root is about to make the ledger of another user, who could not open it then."""
-    owner = path.parent.stat().st_uid
+    try:
+        owner = path.parent.stat().st_uid
+    except OSError as error:
+        raise cannot_open(path, error) from None
     if os.geteuid() == 0 and owner != 0:
         raise LedgerError(
             f"the folder of the ledger {path} belongs to user {owner}, but this process runs as root",

@@ -1,0 +1,24 @@
+"""Commands that write, with an error at the calls by which they only look, or wait for a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from crash_points import blind
+from scenes import Theatre
+
+Perform = Callable[[str], Theatre]
+Disturb = Callable[..., None]
+
+pytestmark = [pytest.mark.slow, pytest.mark.tool("strace")]
+SCENES = {"later": 150, "restore": 200}
+"""The scenes, and how many points there are at least."""
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_fault_21_a_command_that_cannot_look_says_so_and_loses_nothing(
+    perform: Perform, disturb: Disturb, scene: str
+) -> None:
+    theatre = perform(scene)
+    disturb(theatre, list(blind(theatre, 10)), SCENES[scene])
