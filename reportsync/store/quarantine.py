@@ -65,9 +65,10 @@ def _named(folder: int, prefix: str) -> list[str]:
 def _place(source: Scratch, folder: int, path: Path, *, known: bool) -> None:
     if known:
         source.discard()
-        return
-    source.settle()
-    source.place(folder, path)
+    else:
+        source.settle()
+        source.place(folder, path)
+    # Also where it was there already: whoever put it there may have died before its own fsync.
     with storage_trouble("make a file durable in", path.parent):
         os.fsync(folder)
 
@@ -78,6 +79,7 @@ def _move(folders: Folders, source: Path, folder: int, path: Path, *, known: boo
         storage_trouble(f"move {source.name} to {path} from", source.parent),
     ):
         if known:
+            os.fsync(folder)  # before the last other name goes; its own mover may have died
             os.unlink(source.name, dir_fd=origin)
         else:
             os.rename(source.name, path.name, src_dir_fd=origin, dst_dir_fd=folder)

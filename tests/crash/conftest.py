@@ -10,7 +10,7 @@ import pytest
 from crash_points import KILL, Point, judge, performing, table
 from disks import KINDS, can_mount, hide_mounts, memory_at
 from lacking import lack
-from power_bench import Bench, Layout, bench_of
+from power_bench import Bench, Layout, Verdict, bench_of
 from scenes import SCENES, Theatre
 
 ENOUGH = 10  # violations, whereupon a power cut's test gives up
@@ -74,7 +74,8 @@ def cut(
     """Return the function that cuts the power at every call of a scene, `least` times or more."""
 
     def all_of(scene: str, layout: Layout, least: int) -> None:
-        verdicts = []
+        verdicts: list[Verdict] = []
+        wrong: list[str] = []
         for verdict in bench.judge(layout, SCENES[scene]):
             verdicts.append(verdict)
             wrong = [str(one) for one in verdicts if one.wrong]

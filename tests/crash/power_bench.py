@@ -116,7 +116,7 @@ class Bench:
     def _cut(self, layout: Layout, scene: Scene, start: Sequence[Snapshot]) -> list[Cut]:
         seen = dict(zip(layout.disks, start, strict=True))
         arguments = ["--config", str(self._stage.config), *scene.args, "--json"]
-        command = [sys.executable, "-c", _START.format(scene.without, arguments)]
+        command = [sys.executable, "-P", "-c", _START.format(scene.without, arguments)]
         env = environment({"PYTHONDONTWRITEBYTECODE": "1"}, self._package)
         with self._disks(layout, start) as folders:
 

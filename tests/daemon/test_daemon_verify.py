@@ -93,6 +93,7 @@ def test_a_daemon_that_is_told_not_to_verify_does_not(start: Callable[..., Runni
     assert running.events("verified") == []
 
 
+@pytest.mark.slow
 def test_invariant_10_a_daemon_ends_in_time_in_the_middle_of_verifying_a_huge_file(
     start: Callable[..., Running],
 ) -> None:

@@ -16,17 +16,21 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1, help="so many seeds, from --seed on")
     parser.add_argument("--years", type=float, default=10.0)
     parser.add_argument("--apps", type=int, default=24)
+    parser.add_argument(
+        "--storms", type=float, default=1.0, help="how much goes wrong; 0.1 is calm"
+    )
     parser.add_argument("--trace", action="store_true", help="print all that happens")
     asked = parser.parse_args()
     bad = 0
     for seed in range(asked.seed, asked.seed + asked.seeds):
-        outcome = simulate(seed, asked.years, asked.apps, print if asked.trace else lambda _: None)
+        tell = print if asked.trace else lambda _: None
+        outcome = simulate(seed, asked.years, asked.apps, tell, asked.storms)
         bad += outcome.violation is not None
-        _tell(outcome, asked.years, asked.apps)
+        _tell(outcome, asked.years, asked.apps, asked.storms)
     return 1 if bad else 0
 
 
-def _tell(outcome: Outcome, years: float, apps: int) -> None:
+def _tell(outcome: Outcome, years: float, apps: int, storms: float) -> None:
     pace = outcome.app_years / outcome.cpu_seconds * 60
     print(
         f"seed {outcome.seed}: {outcome.app_years:.1f} app-years in {outcome.cpu_seconds:.1f} s of CPU"
@@ -37,7 +41,7 @@ def _tell(outcome: Outcome, years: float, apps: int) -> None:
     )
     if outcome.violation is not None:
         traceback.print_exception(outcome.violation, file=sys.stdout)
-        print(outcome.story(years, apps))
+        print(outcome.story(years, apps, storms))
 
 
 sys.exit(main())

@@ -33,7 +33,7 @@ class Fate:
         self._chance = Random(f"{world.seed} fate")
         self._watch = world.watch
         often = {kind: self._chance.choice((0, 0.5, 1, 1, 2)) for kind in MEAN_DAYS}
-        self.rates = {kind: often[kind] / mean for kind, mean in MEAN_DAYS.items()}
+        self.rates = {kind: world.storms * often[kind] / mean for kind, mean in MEAN_DAYS.items()}
         self.daemons: list[Process] = []
         self._wanted = 0  # how many daemons a supervisor keeps alive
         self._cron = False

@@ -11,10 +11,14 @@ from .run import simulate
 
 
 def live_through(
-    seeds: Iterable[int], years: float, apps: int, figure: Callable[[str], None]
+    seeds: Iterable[int],
+    years: float,
+    apps: int,
+    figure: Callable[[str], None],
+    storms: float = 1.0,
 ) -> None:
     """Simulate every seed, fail with all that went wrong, and keep the figures."""
-    outcomes = [simulate(seed, years, apps) for seed in seeds]
+    outcomes = [simulate(seed, years, apps, storms=storms) for seed in seeds]
     counts: Counter[str] = sum((one.counts for one in outcomes), Counter())
     app_years = sum(one.app_years for one in outcomes)
     bad = [one for one in outcomes if one.violation is not None]
@@ -25,7 +29,7 @@ def live_through(
         f"violations: {len(bad)}; app-years a minute of one core: {pace:.0f}"
     )
     if bad:
-        pytest.fail("\n\n".join(one.story(years, apps) for one in bad), pytrace=False)
+        pytest.fail("\n\n".join(one.story(years, apps, storms) for one in bad), pytrace=False)
     assert counts["deaths"] >= len(outcomes)
     assert counts["stored"] > app_years * 250
     assert counts["failed"] and counts["waiting"]

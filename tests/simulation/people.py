@@ -33,8 +33,8 @@ class People:
         self._world = world
         self._chance = Random(f"{world.seed} people")
         often = {kind: self._chance.choice((0, 0.5, 1, 1, 2)) for kind in MEAN_DAYS}
-        often["clear_old_gaps"] = 1
-        self.rates = {kind: often[kind] / mean for kind, mean in MEAN_DAYS.items()}
+        self.rates = {kind: world.storms * often[kind] / mean for kind, mean in MEAN_DAYS.items()}
+        self.rates["clear_old_gaps"] = 1 / MEAN_DAYS["clear_old_gaps"]
         self._keys = 0
 
     def day(self) -> None:

@@ -32,14 +32,15 @@ class Outcome:
     violation: BaseException | None = None
     lines: tuple[str, ...] = ()
 
-    def story(self, years: float, apps: int) -> str:
+    def story(self, years: float, apps: int, storms: float = 1.0) -> str:
         """Return what happened last, what was wrong, and how to see it again."""
         last = "\n".join(self.lines)
-        return f"{last}\nVIOLATION: {self.violation}\nagain: {self.replay(years, apps)}"
+        return f"{last}\nVIOLATION: {self.violation}\nagain: {self.replay(years, apps, storms)}"
 
-    def replay(self, years: float, apps: int) -> str:
+    def replay(self, years: float, apps: int, storms: float = 1.0) -> str:
         """Return the command that does all this once more."""
-        return f"python -m tests.simulation --seed {self.seed} --years {years:g} --apps {apps}"
+        command = f"python -m tests.simulation --seed {self.seed} --years {years:g} --apps {apps}"
+        return command if storms == 1 else f"{command} --storms {storms:g}"
 
 
 def shared_memory() -> str | None:
@@ -49,12 +50,19 @@ def shared_memory() -> str | None:
 
 
 def simulate(
-    seed: int, years: float, apps: int, tell: Callable[[str], None] = lambda line: None
+    seed: int,
+    years: float,
+    apps: int,
+    tell: Callable[[str], None] = lambda line: None,
+    storms: float = 1.0,
 ) -> Outcome:
-    """Simulate `years` of `apps` apps in the world of `seed`; `tell` hears of all that happens."""
+    """Simulate `years` of `apps` apps in the world of `seed`; `tell` hears of all that happens.
+
+    `storms` as in `SimWorld`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="reportsync-simulation-", dir=shared_memory()))
     began = time.process_time()
-    world = SimWorld(seed, apps, folder, tell)
+    world = SimWorld(seed, apps, folder, tell, storms)
     violation: BaseException | None = None
     try:
         with world.doubled():

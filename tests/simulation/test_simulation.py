@@ -1,4 +1,4 @@
-"""A few short lives of the whole program; the long ones are in `test_simulation_years_*`."""
+"""A few short lives of the whole program; the long ones are in the other files."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def test_no_day_is_lost_in_a_short_life(lived: Outcome) -> None:
     assert lived.counts["stored"] > 50
 
 
+@pytest.mark.slow
 def test_a_seed_replays_exactly_in_another_process_with_other_hashes(lived: Outcome) -> None:
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "tests.simulation", "--seed", "1", "--years", str(YEARS)]

@@ -46,11 +46,11 @@ class Taste:
     cron_hours: float
 
     @classmethod
-    def draw(cls, chance: Random) -> Taste:
-        """Draw one."""
+    def draw(cls, chance: Random, storms: float) -> Taste:
+        """Draw one; `storms` as in `SimWorld`."""
         return cls(
-            faults=chance.choice((0.0, 0.005, 0.02, 0.05)),
-            crashes=chance.choice((0.0, 0.01, 0.03, 0.08)),
+            faults=storms * chance.choice((0.0, 0.005, 0.02, 0.05)),
+            crashes=storms * chance.choice((0.0, 0.01, 0.03, 0.08)),
             workers=chance.choice((1, 2, 3)),
             attempts=chance.choice((1, 2, 3)),
             interval=chance.choice(("12h", "1d")),
@@ -63,12 +63,22 @@ class Taste:
 
 
 class SimWorld:
-    """The state of a simulation, and the agenda of what is to happen when."""
+    """The state of a simulation, and the agenda of what is to happen when.
+
+    What goes wrong, and what people change, comes `storms` times as often as in a seed of its own: 1 puts
+    years of trouble into months, 0.1 is more like life.
+    """
 
     def __init__(
-        self, seed: int, apps: int, folder: Path, tell: Callable[[str], None] = lambda line: None
+        self,
+        seed: int,
+        apps: int,
+        folder: Path,
+        tell: Callable[[str], None] = lambda line: None,
+        storms: float = 1.0,
     ) -> None:
         self.seed = seed
+        self.storms = storms
         self._tell = tell
         self.chance = Random(f"{seed} world")
         self.archive = folder / "archive"
@@ -76,7 +86,7 @@ class SimWorld:
         self.begin = datetime(
             self.chance.randint(2009, 2035), self.chance.randint(1, 12), 3, tzinfo=UTC
         )
-        self.taste = Taste.draw(self.chance)
+        self.taste = Taste.draw(self.chance, storms)
         self.scheduler = Scheduler(Random(f"{seed} scheduler"), self.begin.timestamp())
         self.vendor = Vendor(seed)
         self.watch = Watch(self)
