@@ -45,13 +45,37 @@ class Checked:
 
 
 def judge(store: Store, archive: Archive, check_stop: Callable[[], None]) -> Checked:
-    """Read the file of `archive` and say how it is; `check_stop` is called between pieces and may raise."""
+    """Read the file of `archive` and say how it is; `check_stop` is called between pieces and may raise.
+
+    One wrong reading damns no archive: a disk, a cable or a memory errs once. The file is read again,
+    from the disk if possible, and is damaged if that finds the same.
+    """
     try:
-        return _judge(store, archive, check_stop)
+        first = _judge(store, archive, check_stop)
+        if first.found is not Found.DAMAGED:
+            return first
+        store.drop_cached(archive.report, archive.version)
+        return _the_same(store, first, _judge(store, archive, check_stop))
     except FileNotFoundError:
         return Checked(archive, Found.LOST)
     except StorageError as error:
         return Checked(archive, Found.UNREADABLE, error=error)
+
+
+def _the_same(store: Store, first: Checked, second: Checked) -> Checked:
+    """Return what two readings tell of which the first found damage: the second, if it can be believed."""
+    if second.found is not Found.DAMAGED or (second.file, second.sha256) == (
+        first.file,
+        first.sha256,
+    ):
+        return second
+    archive = first.archive
+    path = store.path(archive.report, archive.version)
+    why = StorageError(
+        f"cannot trust what is read of {path}: two readings differed, and neither was what was stored",
+        hint="look after the disk and the memory of this machine",
+    )
+    return Checked(archive, Found.UNREADABLE, error=why)
 
 
 def _judge(store: Store, archive: Archive, check_stop: Callable[[], None]) -> Checked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -186,6 +186,14 @@ class Store:
             storage_trouble("read", self.path(report, version)),
         ):
             return hash_file(file, check_stop)
+
+    def drop_cached(self, report: Report, version: int) -> None:
+        """Have the next reading of an archive come from the disk, where the system can be asked to.
+
+        FileNotFoundError passes.
+        """
+        with self.open_archive(report, version) as file, suppress(AttributeError, OSError):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     @contextmanager
     def reserved(self, report: Report, version: int) -> Iterator[bool]:

@@ -253,6 +253,17 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "one-reading-damns",
+        "an archive is set aside only if a second reading finds the same damage",
+        "service/judge.py",
+        "        if first.found is not Found.DAMAGED:\n",
+        "        if first.found is not Found.OK:\n",
+        (
+            "passes/test_mending.py::"
+            "test_fault_30_an_archive_that_was_read_wrongly_once_is_right_and_stays",
+        ),
+    ),
+    Mutant(
         "unmounted-taken-for-lost",
         "the archives of a volume that was unmounted are not lost",
         "service/world.py",

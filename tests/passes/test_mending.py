@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -260,6 +261,39 @@ def test_a_file_that_was_put_right_meanwhile_is_not_moved(here: Here) -> None:
         path_of(world).write_bytes(right)
         assert not mend_archive(world, damaged, lambda one: pytest.fail(str(one)))
         assert (state(world), path_of(world).read_bytes()) == ("stored", right)
+
+
+def test_fault_30_an_archive_that_was_read_wrongly_once_is_right_and_stays(here: Here) -> None:
+    with filled(here) as (world, _):
+        archive = world.ledger.read(queries.versions_of, REPORT)[0].archive
+        right = path_of(world).read_bytes()
+        alter(path_of(world))
+        judged = judge(world.store, archive, lambda: overwrite(path_of(world), right))
+        assert judged.found is Found.OK
+        assert not mend_archive(world, judged, lambda one: pytest.fail(str(one)))
+        assert (state(world), path_of(world).read_bytes()) == ("stored", right)
+
+
+def test_fault_30_an_archive_that_reads_differently_each_time_is_trouble_with_the_disk(
+    here: Here,
+) -> None:
+    with filled(here) as (world, _):
+        archive = world.ledger.read(queries.versions_of, REPORT)[0].archive
+        wrong = alter(path_of(world))
+        judged = judge(world.store, archive, lambda: overwrite(path_of(world), wrong[::-1]))
+        assert judged.found is Found.UNREADABLE
+        told: list[Mended] = []
+        assert not mend_archive(world, judged, told.append)
+        assert [one.action for one in told] == ["leave alone"]
+        assert (state(world), path_of(world).exists()) == ("stored", True)
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    """Give the file another content without a trace, as a disk does that errs."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.write(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 @pytest.mark.slow
