@@ -210,7 +210,9 @@ class _Work:
         held = {row.archive for row in known if row.held}
         for archive in whole if outdated else earlier:
             if archive not in held:
-                self._tools.ledger.write(records.adopt_row, archive, self._tools.clock())
+                path = self._tools.store.path(self._report, archive.version)
+                now = self._tools.clock()
+                self._tools.ledger.write_after([path], records.adopt_row, archive, now)
         if outdated:
             self._tools.source.await_turn(self._app)  # not done before, as there were files
             return None

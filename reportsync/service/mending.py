@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 from reportsync.collect import freed_on_error, lease_of
 from reportsync.ledger import Ledger, claims, queries, records
 from reportsync.ledger.claims import Claim, ClaimLost
-from reportsync.model import Report
+from reportsync.model import Archive, Report
+from reportsync.redact import clean
 from reportsync.service.judge import Checked, Found, judge
 from reportsync.service.world import World
+from reportsync.store import Obstructed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ class Mended:
 Tell = Callable[[Mended], None]
 
 
-def steps(checked: Checked, path: Path, *, newer: bool) -> list[Mended]:
-    """Return what is done about an archive at `path` that is not right. Pure.
+def steps(checked: Checked, path: Path | str, *, newer: bool) -> list[Mended]:
+    """Return what is done about an archive at `path` (or called so) that is not right. Pure.
 
     `newer`: a newer version of the report is there, and the server has no older content to give.
     """
@@ -57,11 +59,11 @@ def mend_archive(world: World, checked: Checked, tell: Tell) -> bool:
     Does nothing if another process has the claim or has done it by now. Raises `StorageError`.
     """
     archive = checked.archive
-    path = world.store.path(archive.report, archive.version)
     if checked.found in (Found.OK, Found.UNREADABLE):
-        for one in steps(checked, path, newer=False):
+        for one in steps(checked, _named(world, archive), newer=False):
             tell(one)
         return False
+    path = world.store.path(archive.report, archive.version)
     claim = world.ledger.write(_claim, world, archive.report)
     if not isinstance(claim, Claim):
         return False
@@ -79,6 +81,14 @@ def mend_archive(world: World, checked: Checked, tell: Tell) -> bool:
     for one in steps(checked, path, newer=newer):
         tell(one)
     return _look_at_others(world, checked, tell) or reopened
+
+
+def _named(world: World, archive: Archive) -> str:
+    """Return the path of `archive`, or what else names it: a row that was tampered with has no path."""
+    try:
+        return str(world.store.path(archive.report, archive.version))
+    except Obstructed:
+        return clean(f"{archive.report} version {archive.version}")
 
 
 def newer_held(ledger: Ledger, checked: Checked) -> bool:

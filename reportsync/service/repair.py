@@ -140,7 +140,7 @@ def _adopt(world: World, report: Report, version: int, path: Path, tell: Tell) -
     if archive is None:
         tell(Mended("set aside", str(path), "a file without a row that is not a whole zip"))
         return
-    world.ledger.write(records.adopt_row, archive, world.clock())
+    world.ledger.write_after([path], records.adopt_row, archive, world.clock())
     tell(Mended("adopt", str(path), "a whole file without a row"))
 
 

@@ -7,7 +7,8 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,38 @@ def test_an_archive_that_cannot_be_read_is_neither_moved_nor_reopened(here: Here
         }
         assert state(world) == "stored"
         assert path_of(world).is_dir()
+
+
+def test_fault_31_a_row_whose_archive_can_have_no_name_keeps_no_other_from_being_mended(
+    here: Here,
+) -> None:
+    with filled(here) as (world, _):
+        change_row(world, tables.archives, version=10**9)
+        lost_too = Report("one", ago(1))
+        world.store.path(lost_too).unlink()
+        told: list[Mended] = []
+        repaired = mend(world, world.config.apps, told.append)
+        assert [one.action for one in told][:2] == ["leave alone", "reopen"]
+        assert "no archive can be named" in told[0].why
+        assert repaired.reopened == (lost_too,)
+        assert repaired.unreadable is not None
+
+
+def test_a_file_that_vanishes_before_it_is_adopted_is_not_recorded(here: Here) -> None:
+    with filled(here) as (world, _):
+        gone = sa.delete(tables.archives).where(tables.archives.c.day == REPORT.day)
+        world.ledger.write(lambda connection: connection.execute(gone))
+        asked = iter(range(DAYS))  # for the covered days, and five archives that are right
+
+        def clock() -> datetime:
+            if next(asked, None) is None:
+                path_of(world).unlink()
+            return here.clock()
+
+        with pytest.raises(StorageError, match="durable"):
+            mend(replace(world, clock=clock), world.config.apps, lambda one: None)
+        assert not path_of(world).exists()
+        assert world.ledger.read(queries.versions_of, REPORT) == []
 
 
 def test_archives_of_a_volume_that_was_unmounted_meanwhile_are_not_lost(here: Here) -> None:
