@@ -207,7 +207,7 @@ class Daemon:
         if isinstance(summary.trouble, LedgerError):
             self._plan_reopening()
         interval = self._config.daemon.interval
-        self._alarm(next_wake(summary.coverages, self._world.clock(), interval))
+        self._alarm(next_wake(summary.coverages, summary.planned, self._world.clock(), interval))
         return summary
 
     def _order(self) -> Order:

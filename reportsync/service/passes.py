@@ -58,7 +58,8 @@ class Order:
 class Summary:
     """How a pass ended.
 
-    `missing` counts what is still missing of the days asked for; None if the ledger could not tell.
+    `planned` is when it last looked for what is to be fetched (None: it never did). `missing` counts
+    what is still missing of the days asked for; None if the ledger could not tell.
     `stored` includes the `versions`. `only`: the reports that the pass was for if not for all.
     """
 
@@ -70,6 +71,7 @@ class Summary:
     seconds: float = 0.0
     exit: int = 0
     coverages: tuple[Coverage, ...] = ()
+    planned: datetime | None = None
     versions: int = 0
     unchanged: int = 0
     flagged: int = 0
@@ -134,6 +136,7 @@ class _Pass:
         self._planned = 0
         self._wanted: set[Report] = set()
         self._beaten = time.monotonic()
+        self._planned_at = self._started
         self._refill_at: datetime | None = None
         self._tools = Tools(
             ledger=world.ledger,
@@ -168,6 +171,7 @@ class _Pass:
 
     def _queue_due(self, now: datetime) -> None:
         """Give due days their rows, and queue what is to be fetched."""
+        self._planned_at = now
         self._world.ledger.write(records.cover_due, self._order.apps, now)
         covered = coverages(self._world.ledger, self._order.apps, now)
         fetch = [row for row in plan(covered, self._order.ask, now) if row.action == "fetch"]
@@ -370,6 +374,7 @@ class _Pass:
             seconds=seconds,
             exit=self._world.stop.code or exit_code(found),
             coverages=tuple(covered or ()),
+            planned=self._planned_at,
             versions=outcomes[Outcome.VERSION],
             unchanged=outcomes[Outcome.UNCHANGED],
             flagged=self._tally.flagged,

@@ -21,9 +21,9 @@ SCENES = {
     "apart": 50,
     "force": 50,
     "repair": 50,
-    "restore": 50,
+    "restore": 40,
     "rebuild": 50,
-    "salvage": 50,
+    "salvage": 40,
 }
 """The scenes, and how many points there are at least."""
 

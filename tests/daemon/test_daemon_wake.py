@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -33,19 +34,19 @@ def covered(one: App, *missing: Missing) -> Coverage:
 
 
 def test_with_nothing_ahead_the_next_pass_comes_after_the_interval() -> None:
-    assert next_wake([covered(app("a", time(9, 0)))], NOW, INTERVAL) == NOW + INTERVAL
+    assert next_wake([covered(app("a", time(9, 0)))], NOW, NOW, INTERVAL) == NOW + INTERVAL
 
 
 def test_row_01_a_day_that_becomes_due_sooner_is_the_next_wake_up() -> None:
     at = datetime(2026, 11, 23, 3, 4, tzinfo=UTC)
     apps = [covered(app("late", time(9, 0))), covered(app("soon", time(3, 4)))]
-    assert next_wake(apps, NOW, INTERVAL) == at
+    assert next_wake(apps, NOW, NOW, INTERVAL) == at
 
 
 def test_the_next_attempt_of_a_missing_day_is_a_wake_up() -> None:
     at = NOW + timedelta(minutes=2)
     row = Missing(date(2026, 11, 1), next_attempt=at)
-    assert next_wake([covered(app("a", time(9, 0)), row)], NOW, INTERVAL) == at
+    assert next_wake([covered(app("a", time(9, 0)), row)], NOW, NOW, INTERVAL) == at
 
 
 def test_a_next_attempt_in_the_past_makes_no_storm() -> None:
@@ -53,12 +54,26 @@ def test_a_next_attempt_in_the_past_makes_no_storm() -> None:
         Missing(date(2026, 11, 1), next_attempt=NOW - timedelta(hours=1)),
         Missing(date(2026, 11, 2)),
     ]
-    assert next_wake([covered(app("a", time(9, 0)), *rows)], NOW, INTERVAL) == NOW + INTERVAL
+    assert next_wake([covered(app("a", time(9, 0)), *rows)], NOW, NOW, INTERVAL) == NOW + INTERVAL
+
+
+def test_fault_27_what_fell_due_while_a_pass_wound_up_is_next() -> None:
+    planned = NOW - timedelta(minutes=1)
+    soon = NOW + AT_MOST_EVERY
+    due_meanwhile = [covered(app("a", time(2, 59, 30)))]
+    assert next_wake(due_meanwhile, planned, NOW, INTERVAL) == soon
+    again = Missing(date(2026, 11, 1), next_attempt=NOW - timedelta(seconds=5))
+    apps = [covered(app("a", time(9, 0)), again)]
+    assert next_wake(apps, planned, NOW, INTERVAL) == soon
+    asked = replace(again, last_attempt=NOW - timedelta(seconds=30))
+    apps = [covered(app("a", time(9, 0)), asked)]
+    assert next_wake(apps, planned, NOW, INTERVAL) == NOW + INTERVAL
+    assert next_wake(apps, NOW + timedelta(days=1), NOW, INTERVAL) == NOW + INTERVAL
 
 
 def test_two_passes_begin_at_least_a_second_apart() -> None:
     row = Missing(date(2026, 11, 1), next_attempt=NOW + timedelta(milliseconds=1))
-    wake = next_wake([covered(app("a", time(9, 0)), row)], NOW, INTERVAL)
+    wake = next_wake([covered(app("a", time(9, 0)), row)], NOW, NOW, INTERVAL)
     assert wake == NOW + AT_MOST_EVERY
 
 

@@ -50,7 +50,7 @@ def test_fault_22_running_out_of_descriptors_is_told_and_a_rerun_converges(
         assert place.run(*COMMANDS[command]).code == 0
         assert squeeze.unlike_calm(place.archive, place.ledger) == [], limit
     assert codes.keys() <= {0, 1, 3, 5}
-    assert codes[0] >= 1 <= codes[5] - 2
+    assert codes[0] >= 1 and codes[5] >= 1
     figure(f"{command} under limits on open files: {codes.total()}, violations: 0")
 
 

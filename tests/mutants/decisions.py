@@ -202,7 +202,7 @@ MUTANTS = (
         "no-wake-up-when-due",
         "the daemon looks again when a day becomes due",
         "daemon/wake.py",
-        "    instants += [found[1] for one in covered if (found := next_due(one.app, now))]\n",
+        "    instants += [found[1] for one in covered if (found := next_due(one.app, planned))]\n",
         "",
         (
             "daemon/test_daemon_wake.py::test_row_01_a_day_that_becomes_due_sooner_is_the_next_wake_up",

@@ -86,7 +86,7 @@ def _serve(process: Process) -> None:
             if isinstance(summary.trouble, LedgerError):
                 process.idle(60.0)
                 return
-            wake = next_wake(summary.coverages, now, config.daemon.interval)
+            wake = next_wake(summary.coverages, summary.planned, now, config.daemon.interval)
             verifier.look()
             process.idle((wake - now).total_seconds())
             if process.hung_up:
