@@ -77,7 +77,7 @@ def print_status(context: Context, found: dict[str, Any]) -> None:
     put("  ".join(f"{mark} {state}" for state, (mark, _) in MARKS.items()))
     verified = [app["verified_since"] for app in found["apps"] if app["verified_since"]]
     if verified:
-        put_wrapped(f"Every archive was read and found whole since {min(verified)}.")
+        put_wrapped(f"Each archive was last read, and found whole, at {min(verified)} or later.")
 
 
 def _sentence(context: Context, found: dict[str, Any]) -> str:
