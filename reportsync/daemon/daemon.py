@@ -26,7 +26,7 @@ from reportsync.plan import Ask
 from reportsync.service import hooks
 from reportsync.service.announcing import Announcer
 from reportsync.service.background import Events, Verifier
-from reportsync.service.judge import AMISS, Checked
+from reportsync.service.judge import Checked
 from reportsync.service.mending import Mended
 from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.seen import Watch, seen_in
@@ -250,8 +250,9 @@ class Daemon:
         def checked(found: Checked) -> None:
             self._metrics.verified(found.archive.report.app, found.found.value)
             log_checked(self._logger, found)
-            if found.found in AMISS:
-                self._announcer.found(self._world.ledger, seen_in([found]))
+
+        def amiss(found: Sequence[Checked]) -> None:
+            self._announcer.found(self._world.ledger, seen_in(found))
 
         def trouble(error: Exception) -> None:
             self._logger.error("verify", reason=f"{type(error).__name__}: {error}")
@@ -259,7 +260,7 @@ class Daemon:
         def mended(one: Mended) -> None:
             self._logger.warning("mended", action=one.action, what=one.what, why=one.why)
 
-        return Verifier(self._world, Events(checked, mended, self._reopened.set, trouble))
+        return Verifier(self._world, Events(checked, amiss, mended, self._reopened.set, trouble))
 
     def _status_page(self) -> StatusServer | None:
         address = self._config.daemon.listen

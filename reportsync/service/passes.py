@@ -351,6 +351,8 @@ class _Pass:
             yield
         except StorageError as error:
             self._tally.trouble = self._tally.trouble or error
+        except Stopped:
+            pass  # what is left is found to be behind by the next pass
 
     def _missing(self, covered: Sequence[Coverage]) -> int:
         wants, now = self._order.ask.wants, self._world.clock()

@@ -118,6 +118,19 @@ def test_fault_31_a_changed_row_does_not_get_into_the_sums_that_tell_it(here: He
         assert set(found(world).values()) == {Found.OK}
 
 
+def test_invariant_10_an_end_that_comes_while_sums_are_compared_is_an_end_in_order(
+    here: Here,
+) -> None:
+    with filled(here) as (world, _):
+        path_of(world).with_name(f"{ago(4):%Y%m%d}.zip").unlink()
+        world.ledger.write(records.lose_archive, Report("one", ago(4)), 1)
+        change_row(world, tables.archives, sha256="0" * 64)
+        assert world.ledger.read(queries.stale_years)
+        world.stop.request()
+        assert sync(world)[0].asked == 0
+        assert world.ledger.read(queries.stale_years), "left for the next pass"
+
+
 @pytest.mark.parametrize("witness", ["none", pytest.param("another", marks=pytest.mark.slow)])
 def test_a_whole_file_for_which_nobody_vouches_is_damaged(here: Here, witness: str) -> None:
     with filled(here) as (world, _):

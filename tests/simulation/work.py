@@ -104,7 +104,7 @@ def _heard_of_verifying(process: Process) -> Events:
     def trouble(error: Exception) -> None:
         raise error
 
-    return Events(lambda one: None, mended, reopened, trouble)
+    return Events(lambda one: None, lambda found: None, mended, reopened, trouble)
 
 
 def command(act: Callable[[Process, World], Any]) -> Work:
