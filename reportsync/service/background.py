@@ -174,7 +174,8 @@ class Verifier:
         for row, one in found:
             # Also where it is mended: another process may have the claim just now.
             self._again_at[row.number] = time.monotonic() + AGAIN_SECONDS
-            reopened = mend_archive(self._world, one, self._events.mended) or reopened
+            paced = self._reader(0)  # whatever other versions there are
+            reopened = mend_archive(self._world, one, self._events.mended, paced) or reopened
         if reopened:
             self._events.reopened()
 

@@ -52,9 +52,12 @@ def steps(checked: Checked, path: Path | str, *, newer: bool) -> list[Mended]:
     return [*told, Mended("reopen", str(report), f"its archive is {found}")]
 
 
-def mend_archive(world: World, checked: Checked, tell: Tell) -> bool:
+def mend_archive(
+    world: World, checked: Checked, tell: Tell, piece_read: Callable[[], None] | None = None
+) -> bool:
     """Do what `steps` says, under the report's claim; return whether the report was reopened.
 
+    `piece_read` is called while other versions are read, and may raise (None: the stop's `check`).
     The damaged file is set aside before the row says so: after a kill between the two it is found lost.
     Does nothing if another process has the claim or has done it by now. Raises `StorageError`.
     """
@@ -80,7 +83,7 @@ def mend_archive(world: World, checked: Checked, tell: Tell) -> bool:
             return False
     for one in steps(checked, path, newer=newer):
         tell(one)
-    return _look_at_others(world, checked, tell) or reopened
+    return _look_at_others(world, checked, tell, piece_read or world.stop.check) or reopened
 
 
 def _named(world: World, archive: Archive) -> str:
@@ -124,7 +127,9 @@ def _record(connection: Connection, world: World, claim: Claim, checked: Checked
     return records.lose_archive(connection, claim.report, checked.archive.version)
 
 
-def _look_at_others(world: World, checked: Checked, tell: Tell) -> bool:
+def _look_at_others(
+    world: World, checked: Checked, tell: Tell, piece_read: Callable[[], None]
+) -> bool:
     """Look at the other versions of the report, too; return whether the report was reopened by that.
 
     Found right now, they tell that the damage is over once the lost one is there again.
@@ -136,10 +141,10 @@ def _look_at_others(world: World, checked: Checked, tell: Tell) -> bool:
     for row in world.ledger.read(queries.versions_of, archive.report):
         if not row.held or row.archive.version == archive.version:
             continue
-        other = judge(world.store, row.archive, world.stop.check)
+        other = judge(world.store, row.archive, piece_read)
         if other.found is Found.OK:
             now = world.clock()
             world.ledger.write(records.set_verified, archive.report, row.archive.version, now)
         else:
-            reopened = mend_archive(world, other, tell) or reopened
+            reopened = mend_archive(world, other, tell, piece_read) or reopened
     return reopened

@@ -219,6 +219,15 @@ def test_fault_30_a_lost_older_version_is_told_and_not_asked_for(here: Here) -> 
         assert (sync(world)[0].asked, len(sandbox.requests)) == (0, DAYS + 1)
 
 
+def test_other_versions_are_read_at_the_pace_of_whoever_mends(here: Here) -> None:
+    with filled(here) as (world, sandbox):
+        two_versions(here, world, sandbox)
+        path_of(world, 1).unlink()
+        pieces: list[None] = []
+        assert not mend_archive(world, lost(world), lambda one: None, lambda: pieces.append(None))
+        assert pieces
+
+
 def test_an_archive_that_cannot_be_read_is_neither_moved_nor_reopened(here: Here) -> None:
     with filled(here) as (world, _):
         path_of(world).unlink()
