@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from reportsync.errors import LedgerError
+from reportsync.ledger import salvage
 from reportsync.ledger.place import (
     REPAIR_HINT,
     SCRATCH,
@@ -94,8 +95,9 @@ class _Damaged(sqlite3.DatabaseError):
 
 def _refuse_damaged(copy: sqlite3.Connection) -> None:
     found = copy.execute("PRAGMA integrity_check(1)").fetchone()
-    if found != ("ok",):
-        raise _Damaged(str(found[0]))
+    damage = str(found[0]) if found != ("ok",) else salvage.nonsense(copy)
+    if damage is not None:
+        raise _Damaged(damage)
 
 
 def put_back(folder: Path, ledger: Path) -> Path | None:
@@ -139,13 +141,13 @@ def copy_aside(ledger: Path, target: Path) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Say whether the file at `path` is an intact ledger."""
+    """Say whether the file at `path` is an intact ledger, every row of which makes sense."""
     try:
         with closing(sqlite3.connect(file_uri(path, "ro"), uri=True)) as connection:
             intact = connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             # An empty file is an intact database, too, but no ledger.
             has_tables = connection.execute("SELECT 1 FROM alembic_version").fetchone() == (1,)
-            return bool(intact and has_tables)
+            return bool(intact and has_tables) and salvage.nonsense(connection) is None
     except sqlite3.DatabaseError:
         return False
 

@@ -64,7 +64,7 @@ def _damage(path: Path, wait: float) -> str | None:
                 told = "; ".join(str(row[0]) for row in rows)
                 _refuse_unread(path, told)
                 return told
-            return _nonsense(connection)
+            return nonsense(connection)
     except sqlite3.DatabaseError as error:
         if _primary(error) in _DAMAGE:
             return str(error)
@@ -89,17 +89,23 @@ def _primary(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)) & 0xFF
 
 
-def _nonsense(connection: sqlite3.Connection) -> str | None:
+def nonsense(connection: sqlite3.Connection) -> str | None:
     """Say which rows of a ledger of ours make no sense, although the database is intact."""
     if not _is_ours(connection):
         return None
     if connection.execute("SELECT count(*) FROM alembic_version").fetchone() != (1,):
         return "it says more than once which schema it has"
-    found = sorted(_read(connection, all_given=True).items())
-    broken = ", ".join(name for name, rows in found if rows.broken)
+    _take_any_text(connection)
+    broken, senseless = [], []
+    for table in sorted(metadata.sorted_tables, key=lambda table: table.name):
+        rows = _rows(connection, table, all_given=True)  # a table at a time: they may be large
+        if rows.broken:
+            broken.append(table.name)
+        if rows.senseless:
+            senseless.append(f"{rows.senseless} of {table.name}")
     if broken:
-        return f"tables cannot be read: {broken}"
-    told = ", ".join(f"{rows.senseless} of {name}" for name, rows in found if rows.senseless)
+        return f"tables cannot be read: {', '.join(broken)}"
+    told = ", ".join(senseless)
     return f"there are rows that make no sense: {told}" if told else None
 
 
@@ -131,15 +137,21 @@ def read(path: Path, folder: Path) -> dict[str, Rows]:
         return {}
 
 
-def _read(connection: sqlite3.Connection, *, all_given: bool = False) -> dict[str, Rows]:
-    """Return the rows by table; with `all_given`, raise where the disk does not give a page."""
+def _read(connection: sqlite3.Connection) -> dict[str, Rows]:
+    _take_any_text(connection)
+    return {table.name: _rows(connection, table) for table in metadata.sorted_tables}
+
+
+def _take_any_text(connection: sqlite3.Connection) -> None:
     # A text that is no UTF-8 would end the reading; so it is found out by its surrogates.
     connection.text_factory = lambda text: text.decode(errors="surrogateescape")
-    return {table.name: _rows(connection, table, all_given) for table in metadata.sorted_tables}
 
 
-def _rows(connection: sqlite3.Connection, table: sa.Table, all_given: bool) -> Rows:
-    """Read a table from its beginning, and where that breaks off also from its end."""
+def _rows(connection: sqlite3.Connection, table: sa.Table, *, all_given: bool = False) -> Rows:
+    """Read a table from its beginning, and where that breaks off also from its end.
+
+    With `all_given`, raise where the disk does not give a page.
+    """
     # Not in quotation marks, in which a name that is no column's any more would be taken for a text.
     columns = ", ".join(f"[{column.name}]" for column in table.c)
     found: dict[tuple[Any, ...], Row] = {}

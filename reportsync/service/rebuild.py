@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -57,6 +58,11 @@ def make_whole(config: Config, store: Store, clock: Clock, wanted: Wanted, tell:
         place.refuse_as_root(path)
         with _scratch(path.parent / place.REBUILD) as folder:
             new = _build(case, store.backups, folder, tell)
+            if new is not None and (found := salvage.damage(new)) is not None:
+                raise LedgerError(
+                    f"what was rebuilt of the ledger {path} is not whole: {found}; nothing was changed",
+                    hint="put an older backup back: reportsync repair --restore YYYY-MM-DD",
+                )
             try:
                 _swap(case, new)
             except OSError as error:
@@ -107,7 +113,20 @@ def _case(path: Path, clock: Clock, wanted: Wanted) -> _Case | None:
         return None
     kind = "replaced" if wanted.backup is not None else "damaged"
     aside = path.with_name(f"{path.name}.{kind}-{clock():%Y%m%dT%H%M%SZ}")
-    return _Case(path, damage, wanted.backup, aside)
+    return _Case(path, damage, wanted.backup, _free(path, aside))
+
+
+def _free(path: Path, wished: Path) -> Path:
+    """Return a name that nothing else has: what was set aside in the same second must stay.
+
+    The name may be that of `path` itself, which a repair that was killed had linked there.
+    """
+    aside = wished
+    for number in count(2):
+        if not aside.exists() or (path.exists() and aside.samefile(path)):
+            return aside
+        aside = wished.with_name(f"{wished.name}-{number}")
+    raise AssertionError("count() does not end")
 
 
 @contextmanager
@@ -157,8 +176,7 @@ def _swap(case: _Case, new: Path | None) -> None:
     if lost and new is None:
         return  # SQLite brings in order what was begun in its place
     if case.path.exists() and case.path.stat().st_size:
-        with suppress(FileExistsError):
-            _keep(case.path, case.aside, new)
+        _keep(case.path, case.aside, new)
     # A journal belongs to its database: left behind it would be played into the new one.
     if lost:
         journal.unlink(missing_ok=True)
@@ -174,13 +192,15 @@ def _swap(case: _Case, new: Path | None) -> None:
 
 
 def _keep(path: Path, aside: Path, new: Path | None) -> None:
-    if new is not None:
+    if new is None:
+        path.rename(aside)
+    elif not aside.exists():
         try:
             os.link(path, aside)
+        except FileExistsError:
+            raise
         except OSError:  # a file system without links
             path.rename(aside)
-    else:
-        path.rename(aside)
 
 
 def _copy_tables(ledger: Ledger, new: Ledger) -> None:

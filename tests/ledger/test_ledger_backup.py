@@ -113,7 +113,8 @@ def test_a_backup_of_a_large_ledger_ends_however_busy_its_writers_are(
     lite.write(
         lambda connection: connection.exec_driver_sql(
             "INSERT INTO attempts (app, day, started, ended, outcome, requests, reason)"
-            " VALUES ('a', '2026-03-01', '', '', 'failed', 1, hex(zeroblob(12000000)))"
+            " VALUES ('a', '2026-03-01', '2026-03-02T00:00:00.000000Z', '2026-03-02T00:00:00.000000Z',"
+            " 'failed', 1, hex(zeroblob(12000000)))"
         )
     )
     with writing(lite, pause=0.005):

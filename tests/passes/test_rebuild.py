@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from pass_world import Here, ago, stand_in, sync
 
 from reportsync.errors import LedgerError, StorageError
 from reportsync.incidents import Seen
-from reportsync.ledger import place, queries, salvage, tables, waivers
+from reportsync.ledger import backup, place, queries, salvage, tables, waivers
 from reportsync.model import Report, Waiver
 from reportsync.sandbox import Fault, Sandbox
 from reportsync.service.announcing import Announcer
@@ -78,8 +79,8 @@ def site(here: Here) -> Iterator[Site]:
         with here.world(sandbox, APP) as world:
             sync(world)
             world.ledger.write(waivers.add, waiver(3, here))
-            (backup,) = (here.archive / ".ledger").glob("*.db")
-            backup.unlink()
+            (copy,) = (here.archive / ".ledger").glob("*.db")
+            copy.unlink()
             back_up(world)
             here.clock.forward(hours=20)
             assert sync(world)[0].stored == 1
@@ -89,7 +90,7 @@ def site(here: Here) -> Iterator[Site]:
             with Announcer(world.config, lambda one: None, pytest.fail) as announcer:
                 announcer.found(world.ledger, Seen(damaged=frozenset({Report("one", ago(2))})))
         sandbox.faults.replace()
-        yield Site(here, sandbox, ledger, read(ledger), read(backup))
+        yield Site(here, sandbox, ledger, read(ledger), read(copy))
 
 
 def root_page(ledger: Path, name: str) -> tuple[int, int]:
@@ -160,8 +161,8 @@ def test_fault_31_damage_that_nobody_reads_is_found_before_a_write(site: Site) -
 
 
 def test_fault_31_without_a_backup_the_damaged_ledger_itself_is_the_source(site: Site) -> None:
-    for backup in (site.here.archive / ".ledger").iterdir():
-        backup.unlink()
+    for one in (site.here.archive / ".ledger").iterdir():
+        one.unlink()
     size, number = root_page(site.ledger, "reports")
     scribble(site.ledger, (number - 1) * size, size)
     assert [one.action for one in site.rebuild()] == ["set the ledger aside", "salvage"]
@@ -187,6 +188,36 @@ def test_a_row_that_makes_no_sense_is_damage_although_the_database_is_intact(sit
     assert salvage.damage(site.ledger) is None
 
 
+def test_fault_31_rows_that_make_no_sense_get_into_no_backup_and_come_out_of_none(
+    site: Site,
+) -> None:
+    (good,) = (site.here.archive / ".ledger").glob("*.db")
+    with closing(sqlite3.connect(site.ledger)) as connection:
+        connection.execute("UPDATE reports SET last_attempt = '2026-99-25T10:00:00.000000Z'")
+        connection.commit()
+    later = (site.here.clock.now + timedelta(days=1)).date()
+    with pytest.raises(LedgerError, match="older backups of it are kept"):
+        backup.back_up(site.ledger, good.parent, later)
+    bad = good.with_name(f"ledger-{later:%Y%m%d}.db")
+    assert not bad.exists()
+    bad.write_bytes(site.ledger.read_bytes())  # one that an earlier program has made
+    told = site.rebuild()
+    assert f"from its backup {good}" in [one.why for one in told]
+    assert salvage.damage(site.ledger) is None
+    with site.mended() as world:
+        assert sync(world)[0].trouble is None
+
+
+def test_two_restores_in_one_second_keep_what_each_of_them_replaces(site: Site) -> None:
+    (wanted,) = (site.here.archive / ".ledger").glob("*.db")
+    first = site.rebuild(Wanted(wanted))
+    second = site.rebuild(Wanted(wanted))
+    kept = [Path(told[0].what) for told in (first, second)]
+    assert read(kept[0]) == site.contents
+    assert kept[1] != kept[0]
+    assert kept[1].exists()
+
+
 def test_fault_31_a_disk_that_does_not_give_the_ledger_does_not_make_it_damaged(
     site: Site,
 ) -> None:
@@ -201,8 +232,8 @@ def test_fault_31_a_disk_that_does_not_give_the_ledger_does_not_make_it_damaged(
 
 
 def test_a_backup_that_a_person_wants_takes_the_place_of_a_healthy_ledger(site: Site) -> None:
-    (backup,) = (site.here.archive / ".ledger").glob("*.db")
-    told = site.rebuild(Wanted(backup))
+    (wanted,) = (site.here.archive / ".ledger").glob("*.db")
+    told = site.rebuild(Wanted(wanted))
     assert [one.action for one in told] == ["set the ledger aside", "restore the ledger"]
     assert ".replaced-" in told[0].what
     with site.mended() as world:
