@@ -24,6 +24,9 @@ def instant_text(instant: datetime) -> str:
 
 ONE_DAY = timedelta(days=1)
 
+MOST_VERSIONS = 999_999
+"""Of one report; a file's name has room for six digits."""
+
 
 class Report(NamedTuple):
     """One app's report about one calendar day."""

@@ -14,6 +14,9 @@ HEAD = "0001"
 """The newest migration; a test compares it with the scripts, so that readers need not load alembic."""
 
 _KNOWN = frozenset({"0001"})
+OURS = frozenset({"apps", "reports", "archives", "attempts", "waivers"})
+"""Tables that together are a ledger's, whatever it says of its schema."""
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSIONS = sa.table("alembic_version", sa.column("version_num", sa.String))
 
@@ -34,6 +37,7 @@ def refuse_other(connection: sa.Connection, path: Path | None) -> None:
     if found == HEAD:
         return
     name = path or "database"
+    _refuse_nameless(connection, found, name)
     if found is None or not _is_ours(found):
         raise LedgerError(
             f"the ledger {name} has no tables of reportsync", hint="set storage.ledger elsewhere"
@@ -55,6 +59,7 @@ def upgrade(connection: sa.Connection, path: Path | None) -> None:
     if found == HEAD:
         return
     name = path or "database"
+    _refuse_nameless(connection, found, name)
     if found is not None and _is_ours(found):
         if found > HEAD:
             raise _newer(name, found)
@@ -68,6 +73,12 @@ def upgrade(connection: sa.Connection, path: Path | None) -> None:
             f"the database {name} belongs to another program", hint="set storage.ledger elsewhere"
         )
     _run_alembic(connection)
+
+
+def _refuse_nameless(connection: sa.Connection, found: str | None, name: object) -> None:
+    """Raise `LedgerError` for tables of ours without the word which schema they have: that is damage."""
+    if found is None and set(sa.inspect(connection).get_table_names()) >= OURS:
+        raise LedgerError(f"the ledger {name} does not say which schema it has", hint=REPAIR_HINT)
 
 
 def _is_ours(version: str) -> bool:

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from reportsync.errors import LedgerError
 from reportsync.incidents import Cause
 from reportsync.ledger import place
-from reportsync.ledger.migrate import HEAD
+from reportsync.ledger.migrate import HEAD, OURS
 from reportsync.ledger.place import cannot_open, file_uri
 from reportsync.ledger.tables import Instant, metadata
-from reportsync.model import Outcome
+from reportsync.model import MOST_VERSIONS, Outcome
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _APP = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -93,8 +93,10 @@ def nonsense(connection: sqlite3.Connection) -> str | None:
     """Say which rows of a ledger of ours make no sense, although the database is intact."""
     if not _is_ours(connection):
         return None
-    if connection.execute("SELECT count(*) FROM alembic_version").fetchone() != (1,):
-        return "it says more than once which schema it has"
+    said = _versions(connection)
+    if said is None or len(said) != 1:
+        how = "more than once" if said else "nowhere"
+        return f"it says {how} which schema it has"
     _take_any_text(connection)
     broken, senseless = [], []
     for table in sorted(metadata.sorted_tables, key=lambda table: table.name):
@@ -110,11 +112,23 @@ def nonsense(connection: sqlite3.Connection) -> str | None:
 
 
 def _is_ours(connection: sqlite3.Connection) -> bool:
+    """Say whether this is a ledger of this schema; one that no longer says which is told by its tables."""
+    said = _versions(connection)
+    if said:
+        return said[0] == HEAD
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name for (name,) in names} >= OURS
+
+
+def _versions(connection: sqlite3.Connection) -> list[str] | None:
+    """Return which schemas a ledger says it has, None if that cannot be read."""
     try:
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return False
-    return found is not None and found[0] == HEAD
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.DatabaseError as error:
+        if _primary(error) in _NOT_GIVEN:
+            raise
+        return None
+    return [version for (version,) in found]
 
 
 def read(path: Path, folder: Path) -> dict[str, Rows]:
@@ -214,6 +228,11 @@ def _spans(text: str) -> None:
         date.fromisoformat(first), date.fromisoformat(last)
 
 
+def _version(number: int) -> None:
+    if not 1 <= number <= MOST_VERSIONS:
+        raise ValueError(number)
+
+
 def _sha256(text: str) -> None:
     int(text, 16)
 
@@ -222,6 +241,7 @@ _SPECIAL: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("reports", "last_outcome"): Outcome,
     ("attempts", "outcome"): Outcome,
     ("archives", "sha256"): _sha256,
+    ("archives", "version"): _version,
     ("incidents", "key"): lambda key: Cause(key.partition(":")[0]),
     ("incidents", "held"): _spans,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -15,7 +16,17 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from reportsync.errors import LedgerError, UsageProblem
-from reportsync.ledger import Ledger, backup, merge, open_writing, place, salvage, tables
+from reportsync.ledger import (
+    Ledger,
+    backup,
+    merge,
+    open_reading,
+    open_writing,
+    place,
+    queries,
+    salvage,
+    tables,
+)
 from reportsync.model import Clock
 from reportsync.service.mending import Mended, Tell
 from reportsync.service.world import ledger_file, look
@@ -100,9 +111,22 @@ def find_backup(config: Config, store: Store, which: str) -> Path:
         if "/" in which:
             found = Path(which)
     if backup.is_whole(found):
+        _refuse_foreign(found, store)
         return found.absolute()
     there = ", ".join(one.name for one in backup.backups(store.backups)) or "none"
     raise UsageProblem(f"no whole backup of the ledger: {found}", hint=f"there are: {there}")
+
+
+def _refuse_foreign(found: Path, store: Store) -> None:
+    """Raise `UsageProblem` for a ledger of another archive, before it takes the place of this one's."""
+    with open_reading(f"sqlite:///{found.absolute()}") as ledger:
+        remembered = ledger.read(queries.archive_id)
+    there = store.look()
+    if None not in (remembered, there) and remembered != there:
+        raise UsageProblem(
+            f"{found} is the ledger of another archive ({remembered}) than {store.root}",
+            hint="name a backup of this one: ls -l " + shlex.quote(str(store.backups)),
+        )
 
 
 def _case(path: Path, clock: Clock, wanted: Wanted) -> _Case | None:

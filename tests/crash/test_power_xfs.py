@@ -1,4 +1,7 @@
-"""The power goes at every call, on XFS; what must hold is in power_bench.py."""
+"""The power goes at every call, on XFS; what must hold is in power_bench.py.
+
+The four layouts of disks; ext4 takes the other scenes besides.
+"""
 
 from __future__ import annotations
 

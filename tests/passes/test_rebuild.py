@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from pass_world import Here, ago, stand_in, sync
 
-from reportsync.errors import LedgerError, StorageError
+from reportsync.errors import LedgerError, StorageError, UsageProblem
 from reportsync.incidents import Seen
 from reportsync.ledger import backup, place, queries, salvage, tables, waivers
-from reportsync.model import Report, Waiver
+from reportsync.model import MOST_VERSIONS, Report, Waiver
 from reportsync.sandbox import Fault, Sandbox
 from reportsync.service.announcing import Announcer
 from reportsync.service.judge import Found
 from reportsync.service.mending import Mended
-from reportsync.service.rebuild import Wanted, make_whole
+from reportsync.service.rebuild import Wanted, find_backup, make_whole
 from reportsync.service.repair import mend
 from reportsync.service.sums import back_up
 from reportsync.service.verify import verify
@@ -177,12 +177,14 @@ def test_a_row_that_makes_no_sense_is_damage_although_the_database_is_intact(sit
     with closing(sqlite3.connect(site.ledger)) as connection:
         connection.execute("UPDATE waivers SET first = '2026-02-31' WHERE ended IS NULL")
         connection.execute("UPDATE archives SET stored = 'yesterday' WHERE day = ?", (str(ago(2)),))
+        beyond = (MOST_VERSIONS + 1, str(ago(4)))
+        connection.execute("UPDATE archives SET version = ? WHERE day = ?", beyond)
         connection.commit()
     with pytest.raises(LedgerError) as caught, site.mended():
         pass
     assert "reportsync repair" in str(caught.value.hint)
     told = site.rebuild()
-    assert told[0].why == "there are rows that make no sense: 1 of archives, 1 of waivers"
+    assert told[0].why == "there are rows that make no sense: 2 of archives, 1 of waivers"
     with site.mended() as world:
         assert world.ledger.read(queries.versions_of, Report("one", ago(2)))
     assert salvage.damage(site.ledger) is None
@@ -206,6 +208,44 @@ def test_fault_31_rows_that_make_no_sense_get_into_no_backup_and_come_out_of_non
     assert salvage.damage(site.ledger) is None
     with site.mended() as world:
         assert sync(world)[0].trouble is None
+
+
+@pytest.mark.parametrize("how", ["unreadable", "empty", "dropped"])
+def test_fault_31_a_ledger_that_does_not_say_its_schema_gives_all_the_rest(
+    site: Site, how: str
+) -> None:
+    for one in (site.here.archive / ".ledger").iterdir():
+        one.unlink()
+    if how == "unreadable":
+        size, number = root_page(site.ledger, "alembic_version")
+        scribble(site.ledger, (number - 1) * size, 64)
+    else:
+        statement = "DELETE FROM" if how == "empty" else "DROP TABLE"
+        with closing(sqlite3.connect(site.ledger)) as connection:
+            connection.execute(f"{statement} alembic_version")
+            connection.commit()
+    with pytest.raises(LedgerError) as caught, site.mended():
+        pass
+    assert "reportsync repair" in str(caught.value.hint)
+    site.rebuild()
+    assert salvage.damage(site.ledger) is None
+    there = read(site.ledger)
+    for name in ("waivers", "attempts", "archives"):
+        assert there[name] == site.contents[name], name
+
+
+def test_a_backup_of_another_archive_is_not_put_in_place_of_this_one_s_ledger(site: Site) -> None:
+    (wanted,) = (site.here.archive / ".ledger").glob("*.db")
+    foreign = site.here.folder / "foreign.db"
+    foreign.write_bytes(wanted.read_bytes())
+    with closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("UPDATE facts SET value = 'another' WHERE name = 'archive'")
+        connection.commit()
+    config = site.here.config(site.sandbox, [APP], {})
+    store = Store(config.storage.archive, 0)
+    assert find_backup(config, store, str(wanted)) == wanted
+    with pytest.raises(UsageProblem, match="ledger of another archive"):
+        find_backup(config, store, str(foreign))
 
 
 def test_two_restores_in_one_second_keep_what_each_of_them_replaces(site: Site) -> None:
