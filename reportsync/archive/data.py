@@ -20,6 +20,7 @@ METHODS = frozenset({_STORED, _DEFLATED, _BZIP2, _LZMA})
 """The compression methods that are unpacked, by their numbers in the zip format."""
 
 _UNPACKED_PIECE = 4 * PIECE  # bytes
+_ZLIB_WITHOUT_MEMORY = "Error -4 "  # Z_MEM_ERROR, which is no fault of the archive
 _LZMA_HEADER = 9  # bytes: version, length of the properties, properties (APPNOTE 5.8.8)
 _LZMA_ENDS_ITSELF = 0x0002  # flag: the stream has an end marker
 _LZMA_MEMORY = 40 * 2**20  # bytes; the archive chooses the dictionary, at most 32 MiB in practice
@@ -103,7 +104,9 @@ def _decompress(decoder: _Decoder, packed: bytes, entry: Entry) -> bytes:
     try:
         return decoder.decompress(packed, _UNPACKED_PIECE)
     # bz2 reports bad data as OSError; no file is touched here, so it is never the disk's.
-    except (zlib.error, lzma.LZMAError, OSError):
+    except (zlib.error, lzma.LZMAError, OSError) as error:
+        if str(error).startswith(_ZLIB_WITHOUT_MEMORY):
+            raise MemoryError from None
         raise _damaged(entry) from None
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import lzma
 import random
 import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from zip_fields import Member, write
+
+from reportsync.archive import data, examine
 
 Make = Callable[..., bytes]
 MOST = 64 * 1024  # KiB above idle
@@ -71,3 +75,18 @@ def test_fault_16_eight_greedy_zips_at_once_take_little_memory(
     assert len(told["found"]) == 8
     assert told["more"] <= MOST
     figure(f"eight zips with {kind} at once: +{told['more'] / 1024:.1f} MiB")
+
+
+def test_fault_23_want_of_memory_while_unpacking_is_no_damage(
+    zipped: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Starved:
+        eof, needs_input, unused_data = False, True, b""
+
+        def decompress(self, data: bytes, max_length: int) -> bytes:
+            raise zlib.error("Error -4 while decompressing data")  # Z_MEM_ERROR
+
+    archive = zipped([("a.csv", b"a,b\n" * 99)])
+    monkeypatch.setattr(data, "_decoder", lambda file, member: (Starved(), member.data))
+    with pytest.raises(MemoryError):
+        examine(io.BytesIO(archive), len(archive))
