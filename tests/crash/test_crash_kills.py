@@ -1,4 +1,4 @@
-"""Every other command that writes, killed at its system calls: all of ours, and each tenth of SQLite's.
+"""Every other command that writes, killed at its system calls: all of ours, and each fifth of SQLite's.
 
 SQLite's are all of them points in the first sync.
 """
@@ -21,9 +21,9 @@ SCENES = {
     "apart": 50,
     "force": 50,
     "repair": 50,
-    "restore": 40,
+    "restore": 50,
     "rebuild": 50,
-    "salvage": 40,
+    "salvage": 50,
 }
 """The scenes, and how many points there are at least."""
 
@@ -33,4 +33,4 @@ def test_fault_25_a_command_killed_at_any_call_of_ours_ends_like_an_undisturbed_
     perform: Perform, disturb: Disturb, scene: str
 ) -> None:
     theatre = perform(scene)
-    disturb(theatre, list(kills(theatre, 10)), SCENES[scene])
+    disturb(theatre, list(kills(theatre, 5)), SCENES[scene])
