@@ -100,20 +100,39 @@ def _refuse_damaged(copy: sqlite3.Connection) -> None:
         raise _Damaged(damage)
 
 
-def put_back(folder: Path, ledger: Path) -> Path | None:
+def put_back(folder: Path, ledger: Path, archive: str | None = None) -> Path | None:
     """Put a copy of the newest whole backup in the place of a lost or empty ledger; return the backup.
 
-    The caller holds the lock of the ledger's folder.
+    It is one of `archive`, see `newest_whole`. The caller holds the lock of the ledger's folder.
     """
-    backup = newest_whole(folder)
+    backup = newest_whole(folder, archive)
     if backup is not None:
         copy_back(backup, ledger)
     return backup
 
 
-def newest_whole(folder: Path) -> Path | None:
-    """Return the newest backup in `folder` that is whole, None if there is none."""
-    return next((one for one in backups(folder) if is_whole(one)), None)
+def newest_whole(folder: Path, archive: str | None = None) -> Path | None:
+    """Return the newest backup in `folder` that is whole, None if there is none.
+
+    One that is known to be another archive's than the one whose id is `archive` is passed over.
+    """
+    found = (one for one in backups(folder) if is_whole(one))
+    return next((one for one in found if not is_foreign(one, archive)), None)
+
+
+def is_foreign(backup: Path, archive: str | None) -> bool:
+    """Say whether `backup` is known to be of another archive than the one whose id is `archive`."""
+    return None not in (archive, remembered := archive_of(backup)) and remembered != archive
+
+
+def archive_of(backup: Path) -> str | None:
+    """Return the id of the archive that a whole `backup` is about, None if it does not say."""
+    try:
+        with closing(sqlite3.connect(file_uri(backup, "ro"), uri=True)) as connection:
+            rows = connection.execute("SELECT value FROM facts WHERE name = 'archive'").fetchall()
+    except sqlite3.DatabaseError:  # of another schema
+        return None
+    return str(rows[0][0]) if rows else None
 
 
 def copy_back(backup: Path, ledger: Path) -> None:

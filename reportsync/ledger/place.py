@@ -11,9 +11,10 @@ import stat
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from reportsync.errors import LedgerError
@@ -28,6 +29,9 @@ REBUILD = ".reportsync-rebuild"
 """The folder, in the ledger's, in which a new one is made in the place of a damaged one."""
 
 _LOCK_PAUSE = 0.05  # seconds
+_RESERVED_BYTE = 0x4000_0001
+"""What a writer locks before it changes anything: https://www.sqlite.org/lockingv3.html, 3.0 and 4.0."""
+
 _HEADER = b"SQLite format 3\x00"
 _FIRST_BYTES = 105  # the header, and how many tables the first page names
 _NETWORK = {
@@ -227,32 +231,54 @@ def one_at_a_time(folder: Path, lock_wait: float = LOCK_WAIT) -> Iterator[None]:
     except OSError as error:
         raise cannot_open(folder, error) from None
     try:
-        _lock(descriptor, folder, lock_wait)
+        _patiently(
+            lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB),
+            folder, f"the folder of the ledger {folder}", lock_wait,
+        )  # fmt: skip
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path, lock_wait: float) -> None:
+@contextmanager
+def without_writers(path: Path, lock_wait: float = LOCK_WAIT) -> Iterator[BinaryIO | None]:
+    """Keep every writer out of the ledger at `path`, also where SQLite itself cannot open it any more.
+
+    Yields the file, None if there is none; readers go on. Until the end this process may read it through
+    nothing else: the lock is gone with any other descriptor of the file that it closes. Raises
+    `LedgerError` if a commit of others does not end within `lock_wait` seconds.
+    """
+    try:
+        file = path.open("r+b")
+    except FileNotFoundError:
+        yield None
+        return
+    except OSError as error:
+        raise cannot_open(path, error) from None
+    with file:
+        _patiently(
+            lambda: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _RESERVED_BYTE),
+            path, f"the ledger {path}", lock_wait,
+        )  # fmt: skip
+        yield file
+
+
+def _patiently(lock: Callable[[], None], path: Path, name: str, lock_wait: float) -> None:
     limit = time.monotonic() + lock_wait
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock()
         except BlockingIOError:
             if time.monotonic() >= limit:
-                raise _folder_held(folder, lock_wait) from None
+                raise LedgerError(
+                    f"{name} was locked by another process for {lock_wait:g} s",
+                    hint=f"see which one, and whether it hangs: fuser -v {shlex.quote(str(path))}",
+                ) from None
             time.sleep(_LOCK_PAUSE)
         except OSError as error:
-            raise cannot_open(folder, error) from None
+            raise cannot_open(path, error) from None
         else:
             return
-
-
-def _folder_held(folder: Path, lock_wait: float) -> LedgerError:
-    return LedgerError(
-        f"the folder of the ledger {folder} was locked by another process for {lock_wait:g} s",
-        hint=f"see which one, and whether it hangs: fuser -v {shlex.quote(str(folder))}",
-    )
 
 
 def identity(path: Path) -> tuple[int, int] | None:

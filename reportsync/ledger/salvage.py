@@ -6,11 +6,11 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
@@ -31,6 +31,8 @@ _NOT_GIVEN = {
     sqlite3.SQLITE_LOCKED,
 }  # fmt: skip
 """What says that a page was not given, and nothing of what is in it."""
+
+_PIECE = 2**20
 
 Row = dict[str, Any]
 
@@ -147,14 +149,19 @@ def _versions(connection: sqlite3.Connection) -> list[str] | None:
     return [version for (version,) in found]
 
 
-def read(path: Path, folder: Path) -> dict[str, Rows]:
+def read(path: Path, folder: Path, opened: BinaryIO | None = None) -> dict[str, Rows]:
     """Return what can be read of the ledger at `path`, by table; work on a copy of it in `folder`.
 
     A copy, because SQLite plays back what an interrupted transaction has left when it opens a database.
+    `opened` is the file, where the caller holds a lock that another look at `path` would drop.
     """
     copy = folder / "damaged.db"
     try:
-        shutil.copyfile(path, copy)
+        with (
+            nullcontext(opened) if opened else path.open("rb") as file,
+            copy.open("wb") as target,
+        ):
+            shutil.copyfileobj(file, target, _PIECE)
         journal = path.with_name(f"{path.name}-journal")
         if journal.exists():
             shutil.copyfile(journal, folder / "damaged.db-journal")
@@ -165,6 +172,13 @@ def read(path: Path, folder: Path) -> dict[str, Rows]:
             return _read(connection) if _is_ours(connection) else {}
     except sqlite3.DatabaseError:
         return {}
+
+
+def is_foreign(rows: Mapping[str, Rows], archive: str | None) -> bool:
+    """Say whether `rows` are known to be of another archive than the one whose id is `archive`."""
+    facts = rows["facts"].good if "facts" in rows else ()
+    remembered = {row["value"] for row in facts if row["name"] == "archive"}
+    return archive is not None and bool(remembered) and archive not in remembered
 
 
 def _read(connection: sqlite3.Connection) -> dict[str, Rows]:

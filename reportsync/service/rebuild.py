@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 import sqlalchemy as sa
 
@@ -20,10 +21,8 @@ from reportsync.ledger import (
     Ledger,
     backup,
     merge,
-    open_reading,
     open_writing,
     place,
-    queries,
     salvage,
     tables,
 )
@@ -67,8 +66,9 @@ def make_whole(config: Config, store: Store, clock: Clock, wanted: Wanted, tell:
         if case is None:
             return
         place.refuse_as_root(path)
-        with _scratch(path.parent / place.REBUILD) as folder:
-            new = _build(case, store.backups, folder, tell)
+        # Whoever waits to write finds the ledger replaced; a commit in between would be lost without a word.
+        with place.without_writers(path) as file, _scratch(path.parent / place.REBUILD) as folder:
+            new = _build(case, store, folder, tell, file)
             if new is not None and (found := salvage.damage(new)) is not None:
                 raise LedgerError(
                     f"what was rebuilt of the ledger {path} is not whole: {found}; nothing was changed",
@@ -93,40 +93,35 @@ def foreseen_ledger(
     if case is None:
         backup.copy_aside(path, copy)
         return copy
-    return _build(case, store.backups, folder, tell) or copy
+    return _build(case, store, folder, tell) or copy
 
 
 def find_backup(config: Config, store: Store, which: str) -> Path:
     """Return the backup that a person calls by its day (YYYY-MM-DD), its path, or "newest"."""
-    if ledger_file(config) is None:
+    ledger = ledger_file(config)
+    if ledger is None:
         raise UsageProblem(
             "the ledger is on a database server", hint="restore it with the server's own tools"
         )
     found = store.backups / which
     if which == "newest":
-        found = backup.newest_whole(store.backups) or found
+        found = backup.newest_whole(store.backups, store.look()) or found
     else:
         with suppress(ValueError):
             found = store.backups / f"ledger-{date.fromisoformat(which):%Y%m%d}.db"
         if "/" in which:
             found = Path(which)
     if backup.is_whole(found):
-        _refuse_foreign(found, store)
+        if ledger.exists() and found.samefile(ledger):
+            raise UsageProblem(f"{found} is the ledger itself", hint="name one of its backups")
+        if backup.is_foreign(found, store.look()):
+            raise UsageProblem(
+                f"{found} is the ledger of another archive ({backup.archive_of(found)}) than {store.root}",
+                hint="name a backup of this one: ls -l " + shlex.quote(str(store.backups)),
+            )
         return found.absolute()
     there = ", ".join(one.name for one in backup.backups(store.backups)) or "none"
     raise UsageProblem(f"no whole backup of the ledger: {found}", hint=f"there are: {there}")
-
-
-def _refuse_foreign(found: Path, store: Store) -> None:
-    """Raise `UsageProblem` for a ledger of another archive, before it takes the place of this one's."""
-    with open_reading(f"sqlite:///{found.absolute()}") as ledger:
-        remembered = ledger.read(queries.archive_id)
-    there = store.look()
-    if None not in (remembered, there) and remembered != there:
-        raise UsageProblem(
-            f"{found} is the ledger of another archive ({remembered}) than {store.root}",
-            hint="name a backup of this one: ls -l " + shlex.quote(str(store.backups)),
-        )
 
 
 def _case(path: Path, clock: Clock, wanted: Wanted) -> _Case | None:
@@ -141,13 +136,14 @@ def _case(path: Path, clock: Clock, wanted: Wanted) -> _Case | None:
 
 
 def _free(path: Path, wished: Path) -> Path:
-    """Return a name that nothing else has: what was set aside in the same second must stay.
+    """Return a name that nothing else has, nor its journal: what was set aside in the same second must stay.
 
     The name may be that of `path` itself, which a repair that was killed had linked there.
     """
     aside = wished
     for number in count(2):
-        if not aside.exists() or (path.exists() and aside.samefile(path)):
+        same = aside.exists() and path.exists() and aside.samefile(path)
+        if not _journal(aside).exists() and (same or not aside.exists()):
             return aside
         aside = wished.with_name(f"{wished.name}-{number}")
     raise AssertionError("count() does not end")
@@ -166,17 +162,28 @@ def _scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _build(case: _Case, backups: Path, folder: Path, tell: Tell) -> Path | None:
-    """Make the new ledger in `folder`, whole and durable; None if there is nothing to make it from."""
+def _journal(ledger: Path) -> Path:
+    return ledger.with_name(f"{ledger.name}-journal")
+
+
+def _build(
+    case: _Case, store: Store, folder: Path, tell: Tell, file: BinaryIO | None = None
+) -> Path | None:
+    """Make the new ledger in `folder`, whole and durable; None if there is nothing to make it from.
+
+    `file` is the old one, if it is held open.
+    """
     new = folder / "ledger.db"
     if case.wanted is not None or case.damage is not None:
         why = case.damage or "another one is wanted"
         tell(Mended("set the ledger aside", str(case.aside), why))
-    base = case.wanted or backup.newest_whole(backups)
+    base = case.wanted or backup.newest_whole(store.backups, store.look())
     if base is not None:
         backup.copy_back(base, new)
         tell(Mended("restore the ledger", str(case.path), f"from its backup {base}"))
-    rows = salvage.read(case.path, folder) if case.damage is not None else {}
+    rows = salvage.read(case.path, folder, file) if case.damage is not None else {}
+    if salvage.is_foreign(rows, store.look()):
+        rows = {}
     if not any(found.good for found in rows.values()):
         return new if base is not None else None
     open_writing(f"sqlite:///{new}").close()  # makes or upgrades it
@@ -195,7 +202,7 @@ def _build(case: _Case, backups: Path, folder: Path, tell: Tell) -> Path | None:
 
 def _swap(case: _Case, new: Path | None) -> None:
     """Put `new` in the ledger's place in one step, so that a kill leaves the old one or the new one."""
-    journal = case.path.with_name(f"{case.path.name}-journal")
+    journal = _journal(case.path)
     lost = case.damage is None and case.wanted is None
     if lost and new is None:
         return  # SQLite brings in order what was begun in its place
@@ -205,7 +212,7 @@ def _swap(case: _Case, new: Path | None) -> None:
     if lost:
         journal.unlink(missing_ok=True)
     elif journal.exists():
-        journal.rename(case.aside.with_name(f"{case.aside.name}-journal"))
+        journal.rename(_journal(case.aside))
     if new is not None:
         new.rename(case.path)
     descriptor = os.open(case.path.parent, os.O_RDONLY | os.O_CLOEXEC)

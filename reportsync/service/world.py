@@ -102,7 +102,7 @@ def open_ledger(config: Config, store: Store | None = None) -> Ledger:
     store = store or Store(config.storage.archive, config.storage.min_free)
 
     def restore(path: Path) -> bool:
-        return backup.put_back(store.backups, path) is not None
+        return backup.put_back(store.backups, path, store.look()) is not None
 
     return open_writing(config.storage.ledger, store.make_durable, restore)
 

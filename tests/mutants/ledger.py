@@ -191,8 +191,8 @@ MUTANTS = (
         "damaged-backup-put-back",
         "a backup that is no whole ledger is passed over for an older one",
         "ledger/backup.py",
-        "    return next((one for one in backups(folder) if is_whole(one)), None)\n",
-        "    return next(iter(backups(folder)), None)\n",
+        "    found = (one for one in backups(folder) if is_whole(one))\n",
+        "    found = iter(backups(folder))\n",
         (
             "ledger/test_ledger_backup.py::"
             "test_a_backup_that_is_no_whole_ledger_is_passed_over_for_an_older_one",
@@ -263,6 +263,17 @@ MUTANTS = (
         (
             "passes/test_rebuild.py::"
             "test_fault_31_row_h_of_a_damaged_ledger_nothing_is_lost_that_it_or_its_backup_still_gives",
+        ),
+    ),
+    Mutant(
+        "ledger-rebuilt-under-a-writer",
+        "what is written while a ledger is rebuilt is in the new one",
+        "service/rebuild.py",
+        "        with place.without_writers(path) as file, _scratch(",
+        "        with path.open('rb') as file, _scratch(",
+        (
+            "passes/test_rebuild_together.py::"
+            "test_fault_31_what_another_process_says_is_written_while_a_ledger_is_rebuilt_is_in_the_new_one",
         ),
     ),
 )

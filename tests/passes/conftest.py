@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from pass_world import Here
+from rebuild_site import site
+
+__all__ = ["here", "site"]
 
 
 @pytest.fixture

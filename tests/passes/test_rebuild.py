@@ -4,108 +4,25 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pass_world import Here, ago, stand_in, sync
+from rebuild_site import APP, TABLES, Site, read, root_page, scribble
 
 from reportsync.errors import LedgerError, StorageError, UsageProblem
-from reportsync.incidents import Seen
-from reportsync.ledger import backup, place, queries, salvage, tables, waivers
-from reportsync.model import MOST_VERSIONS, Report, Waiver
-from reportsync.sandbox import Fault, Sandbox
-from reportsync.service.announcing import Announcer
+from reportsync.ledger import backup, place, queries, salvage
+from reportsync.model import MOST_VERSIONS, Report
 from reportsync.service.judge import Found
-from reportsync.service.mending import Mended
-from reportsync.service.rebuild import Wanted, find_backup, make_whole
-from reportsync.service.repair import mend
-from reportsync.service.sums import back_up
+from reportsync.service.rebuild import Wanted, find_backup
 from reportsync.service.verify import verify
-from reportsync.service.world import World
 from reportsync.store import Store
 
-DAYS = 8
-APP = stand_in("one", DAYS)
-TABLES = [table.name for table in tables.metadata.sorted_tables]
 QUICK = ("waivers",)
 KEPT = ("waivers", "attempts", "incidents", "archives", "passes")
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A folder with an archive whose ledger was closed, and what was in it."""
-
-    here: Here
-    sandbox: Sandbox
-    ledger: Path
-    contents: dict[str, set[tuple[object, ...]]]
-    in_backup: dict[str, set[tuple[object, ...]]]
-
-    def rebuild(self, wanted: Wanted = Wanted()) -> list[Mended]:  # noqa: B008
-        """Do what `repair` does before it opens the ledger."""
-        told: list[Mended] = []
-        config = self.here.config(self.sandbox, [APP], {})
-        store = Store(config.storage.archive, 0)
-        make_whole(config, store, self.here.clock, wanted, told.append)
-        return told
-
-    @contextmanager
-    def mended(self) -> Iterator[World]:
-        """Open the world and bring tree and ledger together."""
-        with self.here.world(self.sandbox, APP) as world:
-            mend(world, world.config.apps, lambda one: None)
-            yield world
-
-
-def read(path: Path) -> dict[str, set[tuple[object, ...]]]:
-    with closing(sqlite3.connect(path)) as connection:
-        return {name: set(connection.execute(f"SELECT * FROM {name}")) for name in TABLES}
-
-
-def waiver(day: int, here: Here) -> Waiver:
-    return Waiver("one", ago(day), ago(day), "switched off", "operator", here.clock.now)
-
-
-@pytest.fixture
-def site(here: Here) -> Iterator[Site]:
-    """Yield a site whose ledger holds more than its backup does: a day, attempts, a waiver, an incident."""
-    ledger = here.folder / "ledger.db"
-    faults = [Fault("404", day=ago(day)) for day in (3, 5)]
-    with Sandbox([APP], faults=faults, clock=here.clock) as sandbox:
-        with here.world(sandbox, APP) as world:
-            sync(world)
-            world.ledger.write(waivers.add, waiver(3, here))
-            (copy,) = (here.archive / ".ledger").glob("*.db")
-            copy.unlink()
-            back_up(world)
-            here.clock.forward(hours=20)
-            assert sync(world)[0].stored == 1
-            max((here.archive / ".ledger").glob("*.db")).unlink()
-            world.ledger.write(waivers.add, waiver(5, here))
-            world.ledger.write(waivers.take_back, "one", ago(3), ago(3), here.clock.now)
-            with Announcer(world.config, lambda one: None, pytest.fail) as announcer:
-                announcer.found(world.ledger, Seen(damaged=frozenset({Report("one", ago(2))})))
-        sandbox.faults.replace()
-        yield Site(here, sandbox, ledger, read(ledger), read(copy))
-
-
-def root_page(ledger: Path, name: str) -> tuple[int, int]:
-    """Return page size and number of the first page of a table."""
-    with closing(sqlite3.connect(ledger)) as connection:
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-        find = "SELECT rootpage FROM sqlite_master WHERE name = ?"
-        (number,) = connection.execute(find, (name,)).fetchone()
-    return size, number
-
-
-def scribble(ledger: Path, start: int, length: int) -> None:
-    with ledger.open("r+b") as file:
-        file.seek(start)
-        file.write(b"\xa5" * length)
 
 
 @pytest.mark.parametrize(
@@ -246,6 +163,55 @@ def test_a_backup_of_another_archive_is_not_put_in_place_of_this_one_s_ledger(si
     assert find_backup(config, store, str(wanted)) == wanted
     with pytest.raises(UsageProblem, match="ledger of another archive"):
         find_backup(config, store, str(foreign))
+
+
+@pytest.mark.parametrize("matter", ["damaged", "lost"])
+def test_fault_31_a_backup_of_another_archive_is_passed_over_for_one_of_this(
+    site: Site, matter: str
+) -> None:
+    (own,) = (site.here.archive / ".ledger").glob("*.db")
+    foreign = own.with_name("ledger-20991231.db")
+    foreign.write_bytes(own.read_bytes())
+    with closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("UPDATE facts SET value = 'another' WHERE name = 'archive'")
+        connection.commit()
+    if matter == "damaged":
+        size, number = root_page(site.ledger, "facts")
+        scribble(site.ledger, (number - 1) * size, size)
+        assert f"from its backup {own}" in [one.why for one in site.rebuild()]
+    else:
+        site.ledger.unlink()
+    with site.mended() as world:
+        assert world.ledger.read(queries.archive_id) == world.archive_id
+        assert sync(world)[0].trouble is None
+
+
+def test_fault_31_no_row_of_another_archive_s_damaged_ledger_is_taken_over(site: Site) -> None:
+    with closing(sqlite3.connect(site.ledger)) as connection:
+        connection.execute("UPDATE facts SET value = 'another' WHERE name = 'archive'")
+        connection.commit()
+    size, number = root_page(site.ledger, "passes")
+    scribble(site.ledger, (number - 1) * size, size)
+    assert [one.action for one in site.rebuild()] == ["set the ledger aside", "restore the ledger"]
+    assert read(site.ledger)["waivers"] == site.in_backup["waivers"]
+
+
+def test_the_ledger_itself_is_no_backup_to_put_in_its_place(site: Site) -> None:
+    config = site.here.config(site.sandbox, [APP], {})
+    with pytest.raises(UsageProblem, match="the ledger itself"):
+        find_backup(config, Store(config.storage.archive, 0), str(site.ledger))
+
+
+def test_a_journal_is_set_aside_under_no_name_that_another_has(site: Site) -> None:
+    journal = site.ledger.with_name("ledger.db-journal")
+    kept = site.ledger.with_name(f"ledger.db.damaged-{site.here.clock():%Y%m%dT%H%M%SZ}-journal")
+    kept.write_bytes(b"another's")
+    journal.write_bytes(b"ours")
+    site.ledger.write_bytes(b"no database" * 1000)  # lest SQLite itself removes the journal
+    aside = Path(site.rebuild()[0].what)
+    assert kept.read_bytes() == b"another's"
+    assert aside.with_name(f"{aside.name}-journal").read_bytes() == b"ours"
+    assert not journal.exists()
 
 
 def test_two_restores_in_one_second_keep_what_each_of_them_replaces(site: Site) -> None:
