@@ -1,0 +1,109 @@
+"""Where runs happen: a folder on a real disk, the server over it, and one run after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import launch
+from benchmarks.data import APP_ID, Reports, lay_out
+from benchmarks.figures import MIB_IN_KIB, Figures
+from benchmarks.server import late, serving
+from benchmarks.sides import NotDone, Side, Task
+
+_PATIENCE = 1800  # seconds
+
+
+@dataclass(slots=True)
+class Place:
+    """A folder with the archives that are served (kept from one time to the next) and the runs' output."""
+
+    folder: Path
+    port: int
+    _served: dict[Reports, int] = field(default_factory=dict)
+
+    @property
+    def room(self) -> Path:
+        """The folder of the present run, new for each."""
+        return self.folder / "run"
+
+    def run(self, side: Side, reports: Reports, width: int, port: int) -> Figures:
+        """Let `side` fetch `reports` from the server on `port`, `width` at once; see that it did."""
+        name, total = self._serve(reports)
+        base = f"http://127.0.0.1:{port}/{name}"
+        self.clear()
+        task = Task(
+            reports, total, f"{base}/dailyCampaignReportDump/{APP_ID}", base, width, self.room
+        )
+        figures = self.time(side.prepare(task))
+        try:
+            side.check(task)
+        except (NotDone, subprocess.CalledProcessError) as error:
+            raise NotDone(f"{side.name} did not do its work: {error}\n{self._said()}") from error
+        self.clear()
+        return figures
+
+    def time(self, command: Sequence[str], times: int = 1) -> Figures:
+        """Run a command so many times and return what it took on average; its peak is the largest."""
+        os.sync()  # what others wrote is not this run's to write
+        words = [sys.executable, "-I", "-S", str(Path(launch.__file__)), str(times), str(self._log)]
+        ran = subprocess.run(
+            [*words, *command], check=True, capture_output=True, text=True, timeout=_PATIENCE
+        )
+        told = json.loads(ran.stdout)
+        if told["code"]:
+            raise NotDone(f"exit {told['code']}: {' '.join(command)}\n{self._said()}")
+        return Figures(told["seconds"], told["cpu"], told["peak"] / MIB_IN_KIB)
+
+    def clear(self) -> None:
+        """Begin with an empty room."""
+        shutil.rmtree(self.room, ignore_errors=True)
+        self.room.mkdir()
+
+    @contextmanager
+    def line(self, latency: float) -> Iterator[int]:
+        """Yield a port on which the server is so many seconds away."""
+        with late(self.port, latency) as port:
+            yield port
+
+    def _serve(self, reports: Reports) -> tuple[str, int]:
+        """Lay out what is to be fetched; return the name of its folder, and the bytes of all."""
+        name = f"{reports.count}-{reports.size}"
+        if reports not in self._served:
+            root = self.folder / "served" / name / "dailyCampaignReportDump" / APP_ID
+            self._served[reports] = lay_out(reports, self.folder / "kept", root)
+        return name, self._served[reports]
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "said"
+
+    def _said(self) -> str:
+        return self._log.read_text(errors="replace")[-2000:]
+
+
+@contextmanager
+def open_place(folder: Path) -> Iterator[Place]:
+    """Make the folder ready, and serve from it; at the end only the made archives are kept."""
+    served, room = folder / "served", folder / "run"
+    with ExitStack() as stack:
+        for passing in (served, room, folder / "nginx", folder / "said"):
+            stack.callback(_remove, passing)
+            _remove(passing)
+        served.mkdir(parents=True)
+        port = stack.enter_context(serving(served, folder / "nginx"))
+        yield Place(folder, port)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
