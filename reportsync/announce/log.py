@@ -5,20 +5,38 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, TextIO
-
-import structlog
 
 from reportsync.redact import clean
 from reportsync.settings import Log as LogSettings
 
+
+@contextmanager
+def _without(name: str) -> Iterator[None]:
+    """In the body the module `name` counts as not installed, unless it is loaded already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+# structlog loads rich for tracebacks of its own, which we have no use for: 50 modules, 4 MiB.
+with _without("rich"):
+    import structlog
+
 Event = MutableMapping[str, Any]
+Logger = structlog.stdlib.BoundLogger
 
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 
-def configure(settings: LogSettings, stream: TextIO | None = None) -> structlog.stdlib.BoundLogger:
+def configure(settings: LogSettings, stream: TextIO | None = None) -> Logger:
     """Set up logging of this program and its libraries, and return the logger to use.
 
     `auto` means lines for people on a terminal, lines with a priority under systemd, JSON elsewhere.
@@ -50,8 +68,13 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> structlog.
     # What these say below a warning is an event of ours already.
     for library in ("apscheduler", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("reportsync")
-    return logger
+    return logger()
+
+
+def logger() -> Logger:
+    """Return the program's logger."""
+    found: Logger = structlog.stdlib.get_logger("reportsync")
+    return found
 
 
 class _Unbreakable(logging.StreamHandler[TextIO]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from reportsync.announce.log import Logger
 from reportsync.announce.metrics import Metrics
 from reportsync.daemon.daemon import (
     KIND,
@@ -14,7 +15,6 @@ from reportsync.daemon.daemon import (
     Daemon,
     announcer_of,
 )
-from reportsync.daemon.diary import Logger
 from reportsync.daemon.opening import ended_by_signals
 from reportsync.errors import StorageError
 from reportsync.service.world import open_world

@@ -15,9 +15,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
 from reportsync.announce import systemd
+from reportsync.announce.log import Logger
 from reportsync.announce.metrics import Metrics
 from reportsync.collect import Collected
-from reportsync.daemon.diary import Logger, log_checked, log_hook, log_notice, log_pass, log_report
+from reportsync.daemon.diary import log_checked, log_hook, log_notice, log_pass, log_report
 from reportsync.daemon.vitals import LOOK_SECONDS, Vitals
 from reportsync.daemon.wake import next_wake
 from reportsync.errors import ExitCode, LedgerError, ReportsyncError

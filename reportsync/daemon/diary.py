@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
-
+from reportsync.announce.log import Logger
 from reportsync.collect import Collected
 from reportsync.incidents import Notice, Phase
 from reportsync.model import HAVE, Outcome, instant_text
 from reportsync.service import hooks
 from reportsync.service.judge import Checked, Found
 from reportsync.service.passes import Summary
-
-Logger = structlog.stdlib.BoundLogger
 
 _LEVELS = {Outcome.WAITING: "info", Outcome.BUSY: "info", Outcome.REJECTED: "error"}
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reportsync.daemon.diary import Logger
+from reportsync.announce.log import Logger
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _OVER = signal.SIGUSR1

@@ -6,14 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 _WRITERS = 0x7265706F7274  # "report": the key of the lock in the database that is the ledger's
 
 
 def upsert(dialect: str, table: sa.Table) -> Any:
     """Return an INSERT into `table` that knows ON CONFLICT, for a connection with this `dialect.name`."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # 2 MiB that SQLite does without
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def wait_for_turn(connection: sa.Connection, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -70,7 +71,6 @@ sa.Index(
     reports.c.app,
     reports.c.day,
     sqlite_where=sa.text("state = 'missing'"),
-    postgresql_where=sa.text("state = 'missing'"),
 )
 
 archives = sa.Table(
@@ -208,5 +208,13 @@ sa.Index(
     incidents.c.key,
     unique=True,
     sqlite_where=sa.text("closed IS NULL"),
-    postgresql_where=sa.text("closed IS NULL"),
 )
+
+
+@sa.event.listens_for(metadata, "before_create")
+def _partial_on_postgresql(target: sa.MetaData, connection: sa.Connection, **more: Any) -> None:
+    """Give indexes their condition there, too; stated with them it would load that dialect for SQLite."""
+    if connection.dialect.name == "postgresql":
+        for index in (one for table in target.tables.values() for one in table.indexes):
+            where = index.dialect_options["sqlite"]["where"]
+            index.dialect_options["postgresql"]["where"] = where

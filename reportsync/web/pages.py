@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from importlib import resources
-from typing import Any
-
-import jinja2
+from typing import TYPE_CHECKING, Any
 
 from reportsync import __version__
 from reportsync.known import NEVER_ASKED, Coverage, Gap, gaps
@@ -22,6 +20,9 @@ from reportsync.web.board import Seen
 from reportsync.web.health import Liveness, Verdict
 from reportsync.web.standing import Standing, sentence, worst_first
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 LATEST_ATTEMPTS = 25
 _MOST_GAPS = 100
 _STATIC = resources.files("reportsync.web") / "static"
@@ -33,7 +34,12 @@ class Pages:
     def __init__(self) -> None:
         self.style = (_STATIC / "style.css").read_bytes()
         self.icon = (_STATIC / "icon.svg").read_bytes()
-        self._templates = jinja2.Environment(
+
+    @cached_property
+    def _templates(self) -> Environment:
+        import jinja2  # with the first page: a daemon that nobody looks at does without
+
+        templates = jinja2.Environment(
             loader=jinja2.PackageLoader("reportsync.web"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
@@ -41,16 +47,17 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._templates.filters |= {
+        templates.filters |= {
             "instant": words.instant,
             "iso": instant_text,
             "size": readable_size,
             "foreign": words.foreign,
         }
-        self._templates.globals |= {
+        templates.globals |= {
             "version": __version__,
             "style": hashlib.sha256(self.style).hexdigest()[:12],
         }
+        return templates
 
     def overview(self, seen: Seen, live: Liveness, verdict: Verdict) -> bytes:
         """Return the overview: one sentence, and every app with its last days, the worst first."""

@@ -14,9 +14,8 @@ from http.client import LineTooLong
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-import structlog
-
 from reportsync.address import listen_text
+from reportsync.announce.log import Logger, logger
 from reportsync.announce.metrics import Metrics
 from reportsync.model import Clock
 from reportsync.settings import Config
@@ -38,8 +37,6 @@ _LOOK_SECONDS = 1.0
 _LONGEST_LINE = 16 * 1024
 _LONGEST_HEAD = 64 * 1024  # bytes of all headers; http.client takes 6.5 MB
 
-Logger = structlog.stdlib.BoundLogger
-
 
 class StatusServer:
     """Serves the status page on `address` in threads of its own, until it is stopped.
@@ -60,7 +57,7 @@ class StatusServer:
         self._board = Board(config, clock)
         self._site = Site(config, address[0], self._board, metrics, liveness, clock)
         self._retry_every = retry_every
-        self._logger: Logger = structlog.stdlib.get_logger("reportsync")
+        self._logger: Logger = logger()
         self._stopping = threading.Event()
         self._listener: _Listener | None = None
         self._thread = threading.Thread(target=self._run, name="status-page", daemon=True)
