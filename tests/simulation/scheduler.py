@@ -1,17 +1,19 @@
 """Threads that take turns as a seed says, and a time that passes only while all of them wait.
 
 One thread runs at a time; it gives up its turn only by `sleep` or `block`. So a run is a function of the
-seed, whatever the machine does, and a year of waiting costs nothing.
+seed, whatever the machine does, and a year of waiting costs nothing. They are greenlets: a turn that
+the kernel hands on from thread to thread costs more than what most turns are used for.
 """
 
 from __future__ import annotations
 
 import heapq
-import threading
 from collections.abc import Callable
 from itertools import count
 from random import Random
 from typing import Protocol
+
+from greenlet import getcurrent, greenlet
 
 
 class Killed(BaseException):
@@ -27,10 +29,9 @@ class Owner(Protocol):
 class Turns:
     """One thread of the simulation, and the turn that it waits for."""
 
-    def __init__(self, owner: Owner | None) -> None:
+    def __init__(self, owner: Owner | None, thread: greenlet) -> None:
         self.owner = owner
-        self.given = threading.Lock()
-        self.given.acquire()
+        self.thread = thread
         self.ticket = 0  # of the wait under way; an older one in the heap is void
         self.woken = False
         self.ended = False
@@ -47,7 +48,7 @@ class Scheduler:
         self.now = now
         self._chance = chance
         self._failure: BaseException | None = None
-        self._main = self.current = Turns(None)
+        self._main = self.current = Turns(None, getcurrent())
         self._ready: list[Turns] = []
         self._waiting: dict[Turns, None] = {}  # a set that keeps its order
         self._sleeping: list[tuple[float, int, Turns, int]] = []
@@ -55,8 +56,8 @@ class Scheduler:
 
     def spawn(self, work: Callable[[], None], owner: Owner | None) -> Turns:
         """Begin a thread of `owner`, which runs `work` when its turn comes."""
-        turns = Turns(owner)
-        threading.Thread(target=self._run, args=(turns, work), daemon=True).start()
+        thread = greenlet(lambda *_: self._run(turns, work))
+        turns = Turns(owner, thread)
         self._ready.append(turns)
         return turns
 
@@ -100,7 +101,6 @@ class Scheduler:
             self.block()
 
     def _run(self, mine: Turns, work: Callable[[], None]) -> None:
-        mine.given.acquire()
         try:
             if mine.owner is None or not mine.owner.dead:
                 work()
@@ -112,16 +112,15 @@ class Scheduler:
         mine.ended = True
         for other in mine.joining:
             self.wake(other)
-        self._hand_on(mine)
+        self.current = self._choose()
+        mine.thread.parent = self.current.thread  # which a greenlet hands on to as it ends
 
     def _hand_on(self, mine: Turns) -> None:
         following = self._choose()
         if following is mine:
             return
         self.current = following
-        following.given.release()
-        if not mine.ended:
-            mine.given.acquire()
+        following.thread.switch()
 
     def _choose(self) -> Turns:
         if self._failure is not None and self._main in self._ready:
