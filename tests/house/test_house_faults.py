@@ -58,6 +58,8 @@ def gaps(named: Named, held: Named, wanted: set[int]) -> Iterator[str]:
     for number, files in named.items():
         for name in sorted(files - held.get(number, set())):
             yield f"row {number} names {name}, which does not exist or holds no test of it"
+        for name in sorted(held.get(number, set()) - files):
+            yield f"row {number} does not name {name}, which holds a test of it"
         if not files:
             yield f"row {number} names no file"
 
@@ -95,6 +97,7 @@ def test_the_numbers_of_tests_are_written_as_the_catalogue_says(sources: dict[st
         ({"tests": {1: {"a.py"}, 2: {"b.py"}, 3: {"a.py"}}}, "hold tests of row 3, which does not exist"),
         ({"faults": {1: {"a.py"}, 2: {"a.py"}}}, "row 2 names a.py, which does not exist or holds no test"),
         ({"faults": {1: set(), 2: {"b.py"}}}, "row 1 names no file"),
+        ({"tests": {1: {"a.py", "c.py"}, 2: {"b.py"}}}, "row 1 does not name c.py, which holds a test"),
     ],
 )  # fmt: skip
 def test_the_check_finds_what_it_looks_for(change: dict[str, Named], told: str) -> None:
