@@ -267,7 +267,9 @@ class _Work:
             raise
 
     def _keep(self, scratch: Scratch, members: int, received: Received) -> Collected:
-        versions = self._tools.ledger.read(queries.versions_of, self._report)
+        versions = (
+            [] if self._claim.fresh else self._tools.ledger.read(queries.versions_of, self._report)
+        )
         held = [row.archive for row in versions if row.held]
         if held and held[-1].sha256 == scratch.sha256:
             return self._unchanged(held[-1], received)

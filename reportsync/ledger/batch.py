@@ -17,13 +17,17 @@ Operation = Callable[[sa.Connection], Any]
 class _Entry:
     operation: Operation
     files: tuple[Path, ...]
+    woken: threading.Lock = field(
+        default_factory=threading.Lock
+    )  # held while its thread is to wait
+    leads: bool = False
     done: bool = False
     result: Any = None
-    error: BaseException | None = field(default=None)
+    error: BaseException | None = None
 
 
 class GroupCommit:
-    """Run operations in shared transactions; the first thread to come leads for those behind it.
+    """Run operations in shared transactions: one thread leads for all that came while another did.
 
     `begin` opens a transaction that commits when left without an error. `make_durable` is called with
     the files of all operations before the commit, so that no row outruns the name of its file.
@@ -37,8 +41,8 @@ class GroupCommit:
         self._begin = begin
         self._make_durable = make_durable
         self._queue: list[_Entry] = []
-        self._queue_lock = threading.Lock()
-        self._lead = threading.Lock()
+        self._lock = threading.Lock()  # over the queue and whether somebody leads
+        self._led = False
 
     def run(self, operation: Operation, files: Iterable[Path] = ()) -> Any:
         """Run `operation` in a transaction and return its result once that is committed.
@@ -46,17 +50,39 @@ class GroupCommit:
         Raises what the operation or the commit raised; then nothing of the operation was written.
         """
         entry = _Entry(operation, tuple(files))
-        with self._queue_lock:
+        entry.woken.acquire()
+        with self._lock:
             self._queue.append(entry)
-        with self._lead:
-            if not entry.done:
-                self._commit(self._take())
+            entry.leads, self._led = not self._led, True
+        if not entry.leads:
+            entry.woken.acquire()
+        if entry.leads:
+            self._lead()
         if entry.error is not None:
             raise entry.error
+        assert entry.done
         return entry.result
 
+    def _lead(self) -> None:
+        entries = self._take()
+        try:
+            self._commit(entries)
+        finally:
+            self._hand_on(entries)
+
+    def _hand_on(self, entries: list[_Entry]) -> None:
+        """Wake all whose turn it is at once: with one lock for all they would go through it in file,
+        between those who come anew, and the groups stay small."""
+        with self._lock:
+            self._led = bool(self._queue)
+            following = self._queue[:1]
+        for entry in following:
+            entry.leads = True
+        for entry in (*following, *entries):
+            entry.woken.release()
+
     def _take(self) -> list[_Entry]:
-        with self._queue_lock:
+        with self._lock:
             entries, self._queue = self._queue, []
         return entries
 

@@ -15,8 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from reportsync.ledger.dialect import server_now, upsert
+from reportsync.ledger.hot import Hot
 from reportsync.ledger.statements import given, naming, of_report
-from reportsync.ledger.tables import claims, reports
+from reportsync.ledger.tables import archives, claims, reports
 from reportsync.model import Outcome, Report
 
 _UNKNOWN = "-"
@@ -27,10 +28,16 @@ LONGEST_LEASE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to work on `report` until the lease ends; `token` proves it when recording."""
+    """The right to work on `report` until the lease ends; `token` proves it when recording.
+
+    `attempts` is how many the report had when it was claimed, and nobody else makes any meanwhile. `fresh`:
+    no version of it was ever stored.
+    """
 
     report: Report
     token: str
+    attempts: int
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +75,19 @@ def take(
     stored report once more. A claim whose owner is a dead process of this machine is taken over at once.
     On PostgreSQL the server's clock decides about leases, `now` is not used.
     """
-    row = connection.execute(_REPORT, naming(report)).one()
-    stored = row.state == "stored"
-    if _asked_since(row.last_attempt, wanted_at, now + lease) or (stored and not again):
-        outcome = Outcome(row.last_outcome) if row.last_outcome else None
-        return Settled(stored, outcome, row.reason)
+    (row,) = _REPORT.rows(connection, naming(report))
+    state, attempts, last_attempt, last_outcome, reason, version, owner, held, lease_end = row
+    stored = state == "stored"
+    if _asked_since(last_attempt, wanted_at, now + lease) or (stored and not again):
+        return Settled(stored, Outcome(last_outcome) if last_outcome else None, reason)
     now = server_now(connection) or now
-    held = connection.execute(_HELD, naming(report)).one_or_none()
-    believed = (
-        now < held.lease_end <= now + max(lease, LONGEST_LEASE) if held is not None else False
-    )
-    if held is not None and believed and not is_dead(held.owner):
-        return Taken(held.lease_end)
+    believed = held is not None and now < lease_end <= now + max(lease, LONGEST_LEASE)
+    if believed and not is_dead(owner):
+        return Taken(lease_end)
     token = secrets.token_hex(16)
     values = {"owner": this_process(), "token": token, "lease_end": now + lease}
-    result = connection.execute(
-        _claim(connection.dialect.name),
-        {**report._asdict(), **values, "token_before": held.token if held is not None else ""},
-    )
-    return Claim(report, token) if result.rowcount == 1 else Taken(now + lease)
+    claimed = _CLAIM.change(connection, {**report._asdict(), **values, "token_before": held or ""})
+    return Claim(report, token, attempts, version is None) if claimed == 1 else Taken(now + lease)
 
 
 def _asked_since(last_attempt: datetime | None, wanted_at: datetime, latest: datetime) -> bool:
@@ -100,14 +101,16 @@ def _asked_since(last_attempt: datetime | None, wanted_at: datetime, latest: dat
 def renew(connection: sa.Connection, claim: Claim, *, now: datetime, lease: timedelta) -> None:
     """Let the lease of `claim` run for `lease` from `now`; raise `ClaimLost` if it is another's by now."""
     now = server_now(connection) or now
-    result = connection.execute(_RENEW, {**_proof(claim), "lease_end": now + lease})
-    if result.rowcount != 1:
+    if (
+        _RENEW.change(connection, {**_proof(claim.report, claim.token), "lease_end": now + lease})
+        != 1
+    ):
         raise ClaimLost(str(claim.report))
 
 
 def release(connection: sa.Connection, claim: Claim) -> bool:
     """Free `claim`; return False if it was another's by now."""
-    return connection.execute(_RELEASE, _proof(claim)).rowcount == 1
+    return _RELEASE.change(connection, _proof(claim.report, claim.token)) == 1
 
 
 def drop_dead(connection: sa.Connection) -> None:
@@ -118,20 +121,30 @@ def drop_dead(connection: sa.Connection) -> None:
     """
     for app, day, owner, token in connection.execute(_ALL):
         if is_dead(owner):
-            release(connection, Claim(Report(app, day), token))
+            _RELEASE.change(connection, _proof(Report(app, day), token))
 
 
-_REPORT = sa.select(
-    reports.c.state, reports.c.last_attempt, reports.c.last_outcome, reports.c.reason
-).where(of_report(reports))
+_ANY_VERSION = (
+    sa.select(archives.c.version).where(of_report(archives)).limit(sa.literal_column("1"))
+)
+_REPORT = Hot(
+    sa.select(
+        *(
+            reports.c[name]
+            for name in ("state", "attempts", "last_attempt", "last_outcome", "reason")
+        ),
+        _ANY_VERSION.scalar_subquery(),
+        *(claims.c[name] for name in ("owner", "token", "lease_end")),
+    )
+    .outerjoin(claims, sa.and_(claims.c.app == reports.c.app, claims.c.day == reports.c.day))
+    .where(of_report(reports))
+)
 _ALL = sa.select(claims.c.app, claims.c.day, claims.c.owner, claims.c.token)
-_HELD = sa.select(claims).where(of_report(claims))
 _MINE = sa.and_(of_report(claims), claims.c.token == sa.bindparam("my_token"))
-_RENEW = sa.update(claims).where(_MINE).values(given("lease_end"))
-_RELEASE = sa.delete(claims).where(_MINE)
+_RENEW = Hot(sa.update(claims).where(_MINE).values(given("lease_end")))
+_RELEASE = Hot(sa.delete(claims).where(_MINE))
 
 
-@cache
 def _claim(dialect: str) -> Any:
     """Add a claim, or take over the one that has `token_before`."""
     insert = upsert(dialect, claims).values(given("app", "day", "owner", "token", "lease_end"))
@@ -139,11 +152,14 @@ def _claim(dialect: str) -> Any:
         index_elements=[claims.c.app, claims.c.day],
         set_={name: insert.excluded[name] for name in ("owner", "token", "lease_end")},
         where=claims.c.token == sa.bindparam("token_before"),
-    ).execution_options(preserve_rowcount=True)  # which INSERT does not give by itself
+    )
 
 
-def _proof(claim: Claim) -> dict[str, Any]:
-    return {**naming(claim.report), "my_token": claim.token}
+_CLAIM = Hot(_claim)
+
+
+def _proof(report: Report, token: str) -> dict[str, Any]:
+    return {**naming(report), "my_token": token}
 
 
 def this_process() -> str:

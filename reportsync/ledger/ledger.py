@@ -67,6 +67,8 @@ class Ledger:
         self._lock_wait = lock_wait
         self._identity = place.in_use.add(path) if path else None
         self._closed = False
+        # Of statements that are `Hot`, which pass SQLAlchemy by.
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._group = GroupCommit(self._begin, make_durable)
 
     def __enter__(self) -> Self:
@@ -138,6 +140,8 @@ class Ledger:
             yield
         except sa.exc.DBAPIError as error:
             failure = self._failure(error.orig)
+        except self._driver_error as error:
+            failure = self._failure(error)
         except sa.exc.TimeoutError as error:
             failure = self._failure(error)
         except (ValueError, TypeError) as error:

@@ -274,28 +274,6 @@ def last_arrival(connection: sa.Connection) -> datetime | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def recent_archives(connection: sa.Connection, report: Report, count: int) -> list[Archive]:
-    """Return up to `count` held archives of the days just before and after `report`, nearest first."""
-    asked = {**naming(report), "count": count}
-    found = [_archive(row) for query in _NEIGHBOURS for row in connection.execute(query, asked)]
-    return sorted(found, key=lambda archive: abs(archive.report.day - report.day))[:count]
-
-
-_OF_APP = (
-    # Not the instants, which take longer to read than all the rest.
-    sa.select(
-        *(archives.c[name] for name in ("app", "day", "version", "size", "sha256", "members"))
-    )
-    .where(archives.c.app == sa.bindparam("of_app"), archives.c.held.is_(True))
-    .limit(sa.bindparam("count", type_=sa.Integer))
-)
-_OF_DAY: sa.BindParameter[date] = sa.bindparam("of_day")
-_NEIGHBOURS = (
-    _OF_APP.where(archives.c.day < _OF_DAY).order_by(archives.c.day.desc()),
-    _OF_APP.where(archives.c.day > _OF_DAY).order_by(archives.c.day),
-)
-
-
 def held_archives(
     connection: sa.Connection,
     names: Iterable[str] | None = None,

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from reportsync.calendar import days, due_through
 from reportsync.ledger.claims import Claim, ClaimLost, release
 from reportsync.ledger.dialect import upsert
-from reportsync.ledger.queries import recent_archives
+from reportsync.ledger.hot import Hot
+from reportsync.ledger.neighbours import recent_archives
 from reportsync.ledger.statements import given, naming, of_report
 from reportsync.ledger.tables import apps, archives, attempts, reports, stale_sums
 from reportsync.model import HAVE, ONE_DAY, Archive, Attempt, Report
@@ -109,13 +110,15 @@ def record_archive(
     _finish(connection, claim, attempt)
     flags = oddities(archive, recent_archives(connection, archive.report, _NEIGHBOURS))
     arrival = insert_archive(connection, archive, attempt.ended, flags)
-    return Recorded(_update_report(connection, _STORED, attempt), arrival, flags)
+    _update_report(connection, _STORED, attempt)
+    return Recorded(claim.attempts + 1, arrival, flags)
 
 
 def record_unchanged(connection: sa.Connection, claim: Claim, attempt: Attempt) -> Recorded:
     """Record that the report was asked for again and is what the ledger has already."""
     _finish(connection, claim, attempt)
-    return Recorded(_update_report(connection, _STORED, attempt))
+    _update_report(connection, _STORED, attempt)
+    return Recorded(claim.attempts + 1)
 
 
 def record_failure(
@@ -131,14 +134,15 @@ def record_failure(
     """
     _finish(connection, claim, attempt)
     more = {"more_tries": int(counted), "next_attempt": next_attempt}
-    return Recorded(_update_report(connection, _FAILED, attempt, **more))
+    _update_report(connection, _FAILED, attempt, **more)
+    return Recorded(claim.attempts + 1)
 
 
 def _finish(connection: sa.Connection, claim: Claim, attempt: Attempt) -> None:
     if not release(connection, claim):
         raise ClaimLost(str(claim.report))
-    connection.execute(
-        _ADD_ATTEMPT,
+    _ADD_ATTEMPT.change(
+        connection,
         {
             **attempt.report._asdict(),
             "pass_id": attempt.pass_id,
@@ -153,24 +157,24 @@ def _finish(connection: sa.Connection, claim: Claim, attempt: Attempt) -> None:
     )
 
 
-_ADD_ATTEMPT = sa.insert(attempts).values(given(*attempts.c.keys()[1:]))  # its number is not given
+_ADD_ATTEMPT = Hot(
+    sa.insert(attempts).inline().values(given(*attempts.c.keys()[1:]))  # its number is not given
+)
 
 
 def _update_report(
-    connection: sa.Connection, statement: sa.Update, attempt: Attempt, **values: Any
-) -> int:
-    report = naming(attempt.report)
-    connection.execute(
-        statement,
+    connection: sa.Connection, statement: Hot, attempt: Attempt, **values: Any
+) -> None:
+    statement.change(
+        connection,
         {
-            **report,
+            **naming(attempt.report),
             "last_attempt": attempt.ended,
             "last_outcome": attempt.outcome.value,
             "reason": None if attempt.outcome in HAVE else attempt.reason,
             **values,
         },
     )
-    return int(connection.execute(_ATTEMPTS_MADE, report).scalar_one())
 
 
 _ATTEMPTED = (
@@ -178,11 +182,10 @@ _ATTEMPTED = (
     .where(of_report(reports))
     .values(attempts=reports.c.attempts + 1, **given("last_attempt", "last_outcome", "reason"))
 )
-_STORED = _ATTEMPTED.values(state="stored", tries=0, next_attempt=None)
-_FAILED = _ATTEMPTED.values(
-    tries=reports.c.tries + sa.bindparam("more_tries"), **given("next_attempt")
+_STORED = Hot(_ATTEMPTED.values(state="stored", tries=0, next_attempt=None))
+_FAILED = Hot(
+    _ATTEMPTED.values(tries=reports.c.tries + sa.bindparam("more_tries"), **given("next_attempt"))
 )
-_ATTEMPTS_MADE = sa.select(reports.c.attempts).where(of_report(reports))
 
 
 def insert_archive(
@@ -194,7 +197,7 @@ def insert_archive(
     """
     app, day = archive.report
     same = _naming_version(archive.report, archive.version)
-    known = connection.execute(_KNOWN_VERSION, same).one_or_none()
+    known = _KNOWN_VERSION.rows(connection, same)
     values = {
         "held": True,
         "size": archive.size,
@@ -205,7 +208,7 @@ def insert_archive(
         "verified": now,
     }
     arrival = None
-    if known is None:
+    if not known:
         inserted = connection.execute(
             _ADD_ARCHIVE, {"app": app, "day": day, "version": archive.version, **values}
         )
@@ -213,7 +216,7 @@ def insert_archive(
         arrival = int(inserted.inserted_primary_key[0])
     else:
         connection.execute(_HOLD_AGAIN, {**same, **values})
-    if known is None or not known.held:
+    if not any(held for (held,) in known):
         _add_bytes(connection, app, archive.size)
     mark_stale(connection, app, day.year)
     return arrival
@@ -221,7 +224,7 @@ def insert_archive(
 
 _VERSION = sa.and_(of_report(archives), archives.c.version == sa.bindparam("of_version"))
 _CONTENT = given("held", "size", "sha256", "members", "flags", "stored", "verified")
-_KNOWN_VERSION = sa.select(archives.c.id, archives.c.held).where(_VERSION)
+_KNOWN_VERSION = Hot(sa.select(archives.c.held).where(_VERSION))
 _ADD_ARCHIVE = sa.insert(archives).values({**given("app", "day", "version"), **_CONTENT})
 _HOLD_AGAIN = sa.update(archives).where(_VERSION).values(_CONTENT)
 
@@ -339,10 +342,9 @@ _VERIFIED = sa.update(archives).where(_VERSION).values(given("verified"))
 
 def mark_stale(connection: sa.Connection, app: str, year: int) -> None:
     """Note that the year's SHA256SUMS is behind."""
-    connection.execute(_behind(connection.dialect.name), {"app": app, "year": year})
+    _BEHIND.change(connection, {"app": app, "year": year})
 
 
-@cache
 def _behind(dialect: str) -> Any:
     return (
         upsert(dialect, stale_sums)
@@ -354,11 +356,14 @@ def _behind(dialect: str) -> Any:
     )
 
 
+_BEHIND = Hot(_behind)
+
+
 def _add_bytes(connection: sa.Connection, app: str, size: int) -> None:
-    connection.execute(_ADD_BYTES, {"of_app": app, "more_bytes": size})
+    _ADD_BYTES.change(connection, {"of_app": app, "more_bytes": size})
 
 
-_ADD_BYTES = (
+_ADD_BYTES = Hot(
     sa.update(apps)
     .where(apps.c.name == sa.bindparam("of_app"))
     .values(bytes=apps.c.bytes + sa.bindparam("more_bytes"))
