@@ -11,6 +11,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from benchmarks import table
@@ -23,7 +24,7 @@ from benchmarks.server import Missing
 def main() -> int:
     """Run the command line; exit 1 if a target was missed."""
     words = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    words.add_argument("names", nargs="*", metavar="NAME", help="lines, or how their names begin")
+    words.add_argument("names", nargs="*", metavar="NAME", help="lines, or patterns such as 4k-*")
     words.add_argument("--all", action="store_true", help="every line, not only the usual ones")
     words.add_argument("--list", action="store_true", help="name the lines, and end")
     words.add_argument("--runs", type=int, default=5, metavar="N", help="of each side (default: 5)")
@@ -53,7 +54,7 @@ def main() -> int:
 
 def _is_chosen(line: Line, names: Sequence[str], every: bool) -> bool:
     if names:
-        return any(line.name.startswith(name) for name in names)
+        return any(fnmatchcase(line.name, name) for name in names)
     return every or line.usual
 
 
