@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
+from benchmarks.backfills import Backfill, Peak
+from benchmarks.commands import OfHistory, Start
 from benchmarks.data import GIB, KIB, MIB, Reports
-from benchmarks.figures import Outcome, Unit, compare
+from benchmarks.figures import Outcome, Unit
+from benchmarks.idle import Idle
 from benchmarks.place import Place
 from benchmarks.sides import (
     ARIA2C,
     BOTH_HANDS,
     BY_HAND,
     CURL,
-    OURS,
     RCLONE,
     WGET,
-    Side,
 )
 
 SMALL, MIDDLE = Reports(2000, 4 * KIB), Reports(2000, 64 * KIB)
 LARGE, HUGE = Reports(500, MIB), Reports(8, 100 * MIB, distinct=2)
-FAR = Reports(640, 4 * KIB)
+FAR, FEW, MANY = Reports(640, 4 * KIB), Reports(400, 4 * KIB), Reports(4000, 4 * KIB)
 GIANT = Reports(1, 4 * GIB, stored=True)
 
 
@@ -53,44 +53,6 @@ class Line(Protocol):
         """Measure it in `place`, each side `runs` times; raise `Missing` where a program is missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backfill:
-    """A backfill beside another way to fetch the same, run in turn."""
-
-    name: str
-    reports: Reports
-    other: Side
-    target: float | None = None
-    width: int = 8
-    latency: float = 0.0  # seconds
-    usual: bool = True
-
-    @property
-    def about(self) -> str:
-        """What is fetched, and how."""
-        far = f"{self.latency * 1000:g} ms away" if self.latency else "no latency"
-        return f"{self.reports.words}, {far}, {self.width} wide"
-
-    @property
-    def beside(self) -> str:
-        """Who else does it."""
-        return self.other.name
-
-    @property
-    def works(self) -> Iterable[tuple[str, str]]:
-        """What each side does."""
-        return [(side.name, side.work) for side in (OURS, self.other)]
-
-    def measure(self, place: Place, runs: int) -> Outcome:
-        """Run both in turn, `runs` times."""
-        ours, other = [], []
-        with place.line(self.latency) as port:
-            for _ in range(runs):
-                ours.append(place.run(OURS, self.reports, self.width, port))
-                other.append(place.run(self.other, self.reports, self.width, port))
-        return compare(Unit.RATIO, ours, other, self.target)
-
-
 LINES: tuple[Line, ...] = (
     Backfill("4k-hand", SMALL, BY_HAND, 0.45),
     Backfill("64k-hand", MIDDLE, BY_HAND, 0.5),
@@ -99,6 +61,19 @@ LINES: tuple[Line, ...] = (
     Backfill("4k-50ms-8", SMALL, CURL, 1.03, 8, 0.05),
     Backfill("4k-50ms-32", SMALL, CURL, 1.06, 32, 0.05),
     Backfill("4k-200ms-32", FAR, CURL, None, 32, 0.2),
+    Peak("memory-small", SMALL, 80, 32, 0.05),
+    Peak("memory-100m", HUGE, 100),
+    Peak("memory-4g", GIANT, 80, usual=False),
+    Peak("memory-growth", MANY, 1.1, fewer=FEW, usual=False),
+    Start("version", ("--version",), 0.05),
+    Start("help", ("--help",), 0.1),
+    Start("completion", ("st",), 0.1, completes=True),
+    OfHistory("sync-long", ("sync",), Unit.SECONDS, 0.6),
+    OfHistory("sync-growth", ("sync",), Unit.RATIO, 1.2),
+    OfHistory("status-long", ("status",), Unit.SECONDS, 0.5),
+    OfHistory("status-growth", ("status",), Unit.RATIO),
+    Idle("idle-memory", Unit.RESIDENT, 60),
+    Idle("idle-wakes", Unit.WAKES, 1),
     Backfill("4k-curl", SMALL, CURL, usual=False),
     Backfill("64k-curl", MIDDLE, CURL, usual=False),
     Backfill("1m-curl", LARGE, CURL, usual=False),

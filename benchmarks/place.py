@@ -10,11 +10,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import launch
 from benchmarks.data import APP_ID, Reports, lay_out
 from benchmarks.figures import MIB_IN_KIB, Figures
+from benchmarks.history import History, newest_due
+from benchmarks.history import lay_out as history_of
 from benchmarks.server import late, serving
 from benchmarks.sides import NotDone, Side, Task
 
@@ -34,9 +37,14 @@ class Place:
         """The folder of the present run, new for each."""
         return self.folder / "run"
 
+    @property
+    def url(self) -> str:
+        """The address of the server."""
+        return f"http://127.0.0.1:{self.port}"
+
     def run(self, side: Side, reports: Reports, width: int, port: int) -> Figures:
         """Let `side` fetch `reports` from the server on `port`, `width` at once; see that it did."""
-        name, total = self._serve(reports)
+        name, total = self.serve(reports)
         base = f"http://127.0.0.1:{port}/{name}"
         self.clear()
         task = Task(
@@ -62,6 +70,21 @@ class Place:
             raise NotDone(f"exit {told['code']}: {' '.join(command)}\n{self._said()}")
         return Figures(told["seconds"], told["cpu"], told["peak"] / MIB_IN_KIB)
 
+    def serve(self, reports: Reports) -> tuple[str, int]:
+        """Lay out what is to be fetched; return the name of its folder, and the bytes of all."""
+        name = f"{reports.count}-{reports.size}"
+        if reports not in self._served:
+            root = self.folder / "served" / name / "dailyCampaignReportDump" / APP_ID
+            self._served[reports] = lay_out(reports, self.folder / "kept", root)
+        return name, self._served[reports]
+
+    def history(self, apps: int, days: int) -> Path:
+        """Return the config of a ledger with so much history, made when it is first asked for."""
+        history = History(apps, days, newest_due(datetime.now(UTC)))
+        folder = self.folder / "history" / f"{apps}x{days}-{history.through}"
+        config = folder / "config.yaml"
+        return config if config.exists() else history_of(history, folder)
+
     def clear(self) -> None:
         """Begin with an empty room."""
         shutil.rmtree(self.room, ignore_errors=True)
@@ -72,14 +95,6 @@ class Place:
         """Yield a port on which the server is so many seconds away."""
         with late(self.port, latency) as port:
             yield port
-
-    def _serve(self, reports: Reports) -> tuple[str, int]:
-        """Lay out what is to be fetched; return the name of its folder, and the bytes of all."""
-        name = f"{reports.count}-{reports.size}"
-        if reports not in self._served:
-            root = self.folder / "served" / name / "dailyCampaignReportDump" / APP_ID
-            self._served[reports] = lay_out(reports, self.folder / "kept", root)
-        return name, self._served[reports]
 
     @property
     def _log(self) -> Path:
@@ -92,9 +107,9 @@ class Place:
 @contextmanager
 def open_place(folder: Path) -> Iterator[Place]:
     """Make the folder ready, and serve from it; at the end only the made archives are kept."""
-    served, room = folder / "served", folder / "run"
+    served = folder / "served"
     with ExitStack() as stack:
-        for passing in (served, room, folder / "nginx", folder / "said"):
+        for passing in (served, *(folder / name for name in ("run", "history", "nginx", "said"))):
             stack.callback(_remove, passing)
             _remove(passing)
         served.mkdir(parents=True)

@@ -48,15 +48,30 @@ class NotDone(Exception):
 
 
 def _backfill(task: Task) -> list[str]:
-    config = task.folder / "config.yaml"
-    config.touch(mode=0o600)
-    config.write_text(
-        f"apps:\n  - {{name: bench, app_id: {APP_ID}, secret_key: not-a-real-key-0000,"
-        f" base_url: '{task.base_url}', since: {SINCE}, until: {task.reports.until}}}\n"
-        f"storage: {{archive: {task.folder}/archive, ledger: 'sqlite:///{task.folder}/ledger.db'}}\n"
-        f"http: {{rate: 0, workers: {task.width}, max_size: 5GiB}}\n"
+    config = write_config(
+        task.folder, [app_words("bench", task.base_url, task.reports)], task.width
     )
     return [*reportsync(config), "backfill", "--since", f"{SINCE}"]
+
+
+def app_words(name: str, base_url: str, reports: Reports) -> str:
+    """Return the config of an app that has `reports` at `base_url`; the server looks at no signature."""
+    return (
+        f"  - {{name: {name}, app_id: {APP_ID}, secret_key: not-a-real-key-0000,"
+        f" base_url: '{base_url}', since: {SINCE}, until: {reports.until}}}\n"
+    )
+
+
+def write_config(folder: Path, apps: Iterable[str], width: int) -> Path:
+    """Write a config with `apps` as `app_words` has them; archive and ledger are to lie in `folder`."""
+    config = folder / "config.yaml"
+    config.touch(mode=0o600)
+    config.write_text(
+        f"apps:\n{''.join(apps)}"
+        f"storage: {{archive: {folder}/archive, ledger: 'sqlite:///{folder}/ledger.db'}}\n"
+        f"http: {{rate: 0, workers: {width}, max_size: 5GiB}}\n"
+    )
+    return config
 
 
 def reportsync(config: Path | None = None) -> list[str]:
