@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 
 from reportsync.errors import LedgerError
-from reportsync.ledger import salvage
 from reportsync.ledger.place import (
     REPAIR_HINT,
     SCRATCH,
@@ -20,7 +19,9 @@ from reportsync.ledger.place import (
     file_uri,
     make_folder,
     one_at_a_time,
+    sync,
 )
+from reportsync.ledger.soundness import fault, is_damage, is_whole
 
 KEEP = 7
 NUMBERS_LEFT_OUT = 100_000
@@ -61,7 +62,7 @@ def back_up(ledger: Path, folder: Path, today: date, *, renew: bool = False) -> 
     except OSError as error:
         raise _no_backup(target, error.strerror or error) from None
     except sqlite3.Error as error:
-        if _is_damage(error):
+        if isinstance(error, _Damaged) or is_damage(error):
             text = f"the ledger {ledger} is damaged, older backups of it are kept: {error}"
             raise LedgerError(text, hint=REPAIR_HINT) from None
         raise _no_backup(target, error) from None
@@ -84,20 +85,14 @@ def _no_backup(target: Path, why: object) -> LedgerError:
     return LedgerError(f"cannot back up the ledger to {target}: {why}", hint=hint)
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    text = str(error)
-    return isinstance(error, _Damaged) or "malformed" in text or "not a database" in text
-
-
 class _Damaged(sqlite3.DatabaseError):
     """The copy, and so the ledger, is not intact."""
 
 
 def _refuse_damaged(copy: sqlite3.Connection) -> None:
-    found = copy.execute("PRAGMA integrity_check(1)").fetchone()
-    damage = str(found[0]) if found != ("ok",) else salvage.nonsense(copy)
-    if damage is not None:
-        raise _Damaged(damage)
+    found = fault(copy)
+    if found is not None:
+        raise _Damaged(found)
 
 
 def put_back(folder: Path, ledger: Path, archive: str | None = None) -> Path | None:
@@ -140,7 +135,7 @@ def copy_back(backup: Path, ledger: Path) -> None:
     try:
         # A journal that a lost ledger left behind would be played into its successor.
         ledger.with_name(f"{ledger.name}-journal").unlink(missing_ok=True)
-        _sync(ledger.parent)
+        sync(ledger.parent)
         _copy(backup, ledger, number_on)
     except OSError as error:
         raise cannot_open(ledger, error) from None
@@ -157,18 +152,6 @@ def copy_aside(ledger: Path, target: Path) -> None:
         _copy(ledger, target)
     except (OSError, sqlite3.Error) as error:
         raise LedgerError(f"cannot copy the ledger {ledger} to {target}: {error}") from None
-
-
-def is_whole(path: Path) -> bool:
-    """Say whether the file at `path` is an intact ledger, every row of which makes sense."""
-    try:
-        with closing(sqlite3.connect(file_uri(path, "ro"), uri=True)) as connection:
-            intact = connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            # An empty file is an intact database, too, but no ledger.
-            has_tables = connection.execute("SELECT 1 FROM alembic_version").fetchone() == (1,)
-            return bool(intact and has_tables) and salvage.nonsense(connection) is None
-    except sqlite3.DatabaseError:
-        return False
 
 
 def number_on(ledger: sqlite3.Connection) -> None:
@@ -204,16 +187,8 @@ def _copy(
             # All pages in one step: between two steps a writer would make it begin anew, for ever.
             old.backup(new)
             change(new)
-        _sync(scratch)
+        sync(scratch)
         scratch.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         scratch.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TypeGuard
 
 import sqlalchemy as sa
 
@@ -38,7 +39,7 @@ def refuse_other(connection: sa.Connection, path: Path | None) -> None:
         return
     name = path or "database"
     _refuse_nameless(connection, found, name)
-    if found is None or not _is_ours(found):
+    if found is None or not is_numbered(found):
         raise LedgerError(
             f"the ledger {name} has no tables of reportsync", hint="set storage.ledger elsewhere"
         )
@@ -60,7 +61,7 @@ def upgrade(connection: sa.Connection, path: Path | None) -> None:
         return
     name = path or "database"
     _refuse_nameless(connection, found, name)
-    if found is not None and _is_ours(found):
+    if is_numbered(found):
         if found > HEAD:
             raise _newer(name, found)
         if found not in _KNOWN:
@@ -76,14 +77,14 @@ def upgrade(connection: sa.Connection, path: Path | None) -> None:
 
 
 def _refuse_nameless(connection: sa.Connection, found: str | None, name: object) -> None:
-    """Raise `LedgerError` for tables of ours without the word which schema they have: that is damage."""
-    if found is None and set(sa.inspect(connection).get_table_names()) >= OURS:
+    """Raise `LedgerError` for tables of ours without the number of their schema: that is damage."""
+    if not is_numbered(found) and set(sa.inspect(connection).get_table_names()) >= OURS:
         raise LedgerError(f"the ledger {name} does not say which schema it has", hint=REPAIR_HINT)
 
 
-def _is_ours(version: str) -> bool:
+def is_numbered(version: object) -> TypeGuard[str]:
     """Say whether `version` is numbered as ours are: other programs may use alembic, too."""
-    return re.fullmatch(r"\d{4}", version, re.ASCII) is not None
+    return isinstance(version, str) and re.fullmatch(r"\d{4}", version, re.ASCII) is not None
 
 
 def _run_alembic(connection: sa.Connection) -> None:

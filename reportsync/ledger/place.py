@@ -281,6 +281,15 @@ def _patiently(lock: Callable[[], None], path: Path, name: str, lock_wait: float
             return
 
 
+def sync(path: Path) -> None:
+    """Wait until the file or folder at `path` is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def identity(path: Path) -> tuple[int, int] | None:
     """Return what tells the file at `path` from any other that takes its name; None if there is none."""
     try:

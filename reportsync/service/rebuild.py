@@ -24,6 +24,7 @@ from reportsync.ledger import (
     open_writing,
     place,
     salvage,
+    soundness,
     tables,
 )
 from reportsync.model import Clock
@@ -69,7 +70,7 @@ def make_whole(config: Config, store: Store, clock: Clock, wanted: Wanted, tell:
         # Whoever waits to write finds the ledger replaced; a commit in between would be lost without a word.
         with place.without_writers(path) as file, _scratch(path.parent / place.REBUILD) as folder:
             new = _build(case, store, folder, tell, file)
-            if new is not None and (found := salvage.damage(new)) is not None:
+            if new is not None and (found := soundness.damage(new)) is not None:
                 raise LedgerError(
                     f"what was rebuilt of the ledger {path} is not whole: {found}; nothing was changed",
                     hint="put an older backup back: reportsync repair --restore YYYY-MM-DD",
@@ -111,7 +112,7 @@ def find_backup(config: Config, store: Store, which: str) -> Path:
             found = store.backups / f"ledger-{date.fromisoformat(which):%Y%m%d}.db"
         if "/" in which:
             found = Path(which)
-    if backup.is_whole(found):
+    if soundness.is_whole(found):
         if ledger.exists() and found.samefile(ledger):
             raise UsageProblem(f"{found} is the ledger itself", hint="name one of its backups")
         if backup.is_foreign(found, store.look()):
@@ -126,7 +127,7 @@ def find_backup(config: Config, store: Store, which: str) -> Path:
 
 def _case(path: Path, clock: Clock, wanted: Wanted) -> _Case | None:
     """Say what is the matter, None if nothing is."""
-    damage = salvage.damage(path) if wanted.backup is None else None
+    damage = soundness.damage(path) if wanted.backup is None else None
     lost = place.looks_like_sqlite(path) is None
     if damage is None and not lost and wanted.backup is None:
         return None
@@ -215,11 +216,7 @@ def _swap(case: _Case, new: Path | None) -> None:
         journal.rename(_journal(case.aside))
     if new is not None:
         new.rename(case.path)
-    descriptor = os.open(case.path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    place.sync(case.path.parent)
 
 
 def _keep(path: Path, aside: Path, new: Path | None) -> None:

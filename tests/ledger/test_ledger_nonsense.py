@@ -13,7 +13,7 @@ import pytest
 from ledger_cases import covered
 
 from reportsync.errors import LedgerError
-from reportsync.ledger import Ledger, open_reading, open_writing, place, queries, salvage
+from reportsync.ledger import Ledger, open_reading, open_writing, place, queries, soundness
 
 OPENERS = pytest.mark.parametrize("open_it", [open_writing, open_reading])
 
@@ -43,7 +43,7 @@ def test_a_day_that_is_none_is_told_as_damage(path: Path, value: str) -> None:
     ):
         ledger.read(queries.known, ["shop"])
     assert caught.value.hint == place.REPAIR_HINT
-    assert "waivers" in str(salvage.damage(path)), "and so a repair leaves that row out"
+    assert "waivers" in str(soundness.damage(path)), "and so a repair leaves that row out"
 
 
 @OPENERS
@@ -54,7 +54,7 @@ def test_a_ledger_that_says_twice_which_schema_it_has_is_damaged(
     with pytest.raises(LedgerError, match="twice") as caught:
         open_it(f"sqlite:///{path}")
     assert caught.value.hint == place.REPAIR_HINT
-    assert salvage.damage(path) is not None, "and so a repair replaces it"
+    assert soundness.damage(path) is not None, "and so a repair replaces it"
 
 
 @OPENERS
@@ -66,10 +66,22 @@ def test_a_schema_that_never_was_is_refused(path: Path, open_it: Callable[[str],
     assert path.read_bytes() == before
 
 
+@OPENERS
+@pytest.mark.parametrize("said", ["'zzz'", "'0001 '", "x'30303031'", "''"])
+def test_a_schema_that_is_no_number_beside_tables_of_ours_is_damage(
+    path: Path, open_it: Callable[[str], Ledger], said: str
+) -> None:
+    change(path, f"UPDATE alembic_version SET version_num = {said}")
+    with pytest.raises(LedgerError, match="does not say which schema") as caught:
+        open_it(f"sqlite:///{path}")
+    assert caught.value.hint == place.REPAIR_HINT
+    assert "by no number" in str(soundness.damage(path)), "and so a repair replaces it"
+
+
 @pytest.mark.parametrize("name", ["''", "'../../etc'", "char(27) || '[2J'", "hex(zeroblob(9000))"])
 def test_a_row_of_an_app_that_no_app_can_be_called_makes_no_sense(path: Path, name: str) -> None:
     change(path, f"UPDATE reports SET app = {name} WHERE day = (SELECT min(day) FROM reports)")
-    assert "1 of reports" in str(salvage.damage(path))
+    assert "1 of reports" in str(soundness.damage(path))
 
 
 def test_a_database_with_nothing_in_it_is_a_lost_ledger(path: Path) -> None:
@@ -106,7 +118,7 @@ def test_fault_31_a_ledger_cut_inside_its_header_is_damaged(
         with pytest.raises(LedgerError) as caught:
             open_it(f"sqlite:///{path}")
         assert caught.value.hint == place.REPAIR_HINT
-        assert salvage.damage(path) is not None
+        assert soundness.damage(path) is not None
 
 
 @OPENERS

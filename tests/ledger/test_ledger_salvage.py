@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 from ledger_cases import DAY, NOW, REPORT, contents, covered, failed, row_of, stored
 
-from reportsync.ledger import Ledger, open_writing, salvage, tables, waivers
+from reportsync.ledger import Ledger, open_writing, soundness, tables, waivers
 from reportsync.ledger.merge import merge
-from reportsync.ledger.salvage import Rows, makes_sense, read
+from reportsync.ledger.salvage import Rows, read
+from reportsync.ledger.sense import makes_sense
 from reportsync.model import Report, Waiver
 
 ROWS = 400
@@ -39,7 +40,7 @@ def test_rows_behind_a_damaged_page_are_read_from_the_other_end(
     middle = data.index(b"x" * 200, len(data) // 2) // 4096 * 4096
     data[middle : middle + 4096] = b"\xa5" * 4096
     path.write_bytes(data)
-    assert salvage.damage(path) is not None
+    assert soundness.damage(path) is not None
     found = read(path, tmp_path)["attempts"]
     numbers = {row["requests"] for row in found.good}
     assert {0, ROWS - 1} < numbers
@@ -52,12 +53,27 @@ def test_rows_behind_a_damaged_page_are_read_from_the_other_end(
     [
         {"day": "2026-02-31"}, {"day": "20260301"}, {"day": 5}, {"day": None}, {"held": 2},
         {"size": "9"}, {"sha256": "xy" * 32}, {"stored": "2026-03-10"}, {"stored": "yesterday"},
-        {"app": "sh\udcffop"}, {"app": b"shop"},
+        {"app": "sh\udcffop"}, {"app": b"shop"}, {"app": ""}, {"app": "../shop"}, {"app": "s" * 65},
+        {"app": "shöp"}, {"app": None},
     ],
 )  # fmt: skip
 def test_a_value_that_nobody_has_written_makes_its_row_senseless(wrong: dict[str, Any]) -> None:
     assert makes_sense(tables.archives, SENSE)
     assert not makes_sense(tables.archives, SENSE | wrong)
+
+
+@pytest.mark.parametrize("name", ["", "../../etc", "a b", "\x1b[2J", "s" * 65])
+def test_of_an_app_that_no_app_can_be_called_nothing_is_taken_out_of_a_damaged_ledger(
+    lite: Ledger, path: Path, tmp_path: Path, name: str
+) -> None:
+    covered(lite)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE reports SET app = ?", (name,))
+        connection.execute("UPDATE apps SET name = ?", (name,))
+    rows = read(path, tmp_path)
+    assert [(rows[table].good, rows[table].senseless) for table in ("reports", "apps")] == [
+        ((), 1)
+    ] * 2
 
 
 def test_an_outcome_a_cause_and_a_span_that_do_not_exist_are_senseless() -> None:

@@ -14,7 +14,7 @@ from pass_world import Here, ago, stand_in, sync
 from rebuild_site import APP, TABLES, Site, read, root_page, scribble
 
 from reportsync.errors import LedgerError, StorageError, UsageProblem
-from reportsync.ledger import backup, place, queries, salvage
+from reportsync.ledger import backup, place, queries, soundness
 from reportsync.model import MOST_VERSIONS, Report
 from reportsync.service.judge import Found
 from reportsync.service.rebuild import Wanted, find_backup
@@ -104,7 +104,7 @@ def test_a_row_that_makes_no_sense_is_damage_although_the_database_is_intact(sit
     assert told[0].why == "there are rows that make no sense: 2 of archives, 1 of waivers"
     with site.mended() as world:
         assert world.ledger.read(queries.versions_of, Report("one", ago(2)))
-    assert salvage.damage(site.ledger) is None
+    assert soundness.damage(site.ledger) is None
 
 
 def test_fault_31_rows_that_make_no_sense_get_into_no_backup_and_come_out_of_none(
@@ -122,12 +122,12 @@ def test_fault_31_rows_that_make_no_sense_get_into_no_backup_and_come_out_of_non
     bad.write_bytes(site.ledger.read_bytes())  # one that an earlier program has made
     told = site.rebuild()
     assert f"from its backup {good}" in [one.why for one in told]
-    assert salvage.damage(site.ledger) is None
+    assert soundness.damage(site.ledger) is None
     with site.mended() as world:
         assert sync(world)[0].trouble is None
 
 
-@pytest.mark.parametrize("how", ["unreadable", "empty", "dropped"])
+@pytest.mark.parametrize("how", ["unreadable", "empty", "dropped", "odd"])
 def test_fault_31_a_ledger_that_does_not_say_its_schema_gives_all_the_rest(
     site: Site, how: str
 ) -> None:
@@ -137,15 +137,19 @@ def test_fault_31_a_ledger_that_does_not_say_its_schema_gives_all_the_rest(
         size, number = root_page(site.ledger, "alembic_version")
         scribble(site.ledger, (number - 1) * size, 64)
     else:
-        statement = "DELETE FROM" if how == "empty" else "DROP TABLE"
+        change = {
+            "empty": "DELETE FROM alembic_version",
+            "dropped": "DROP TABLE alembic_version",
+            "odd": "UPDATE alembic_version SET version_num = 'zzz'",
+        }
         with closing(sqlite3.connect(site.ledger)) as connection:
-            connection.execute(f"{statement} alembic_version")
+            connection.execute(change[how])
             connection.commit()
     with pytest.raises(LedgerError) as caught, site.mended():
         pass
     assert "reportsync repair" in str(caught.value.hint)
     site.rebuild()
-    assert salvage.damage(site.ledger) is None
+    assert soundness.damage(site.ledger) is None
     there = read(site.ledger)
     for name in ("waivers", "attempts", "archives"):
         assert there[name] == site.contents[name], name
@@ -233,7 +237,7 @@ def test_fault_31_a_disk_that_does_not_give_the_ledger_does_not_make_it_damaged(
         site.here.clock.forward(seconds=1)
         before = site.ledger.stat().st_ino
         with pytest.raises(LedgerError, match="locked"):
-            salvage.damage(site.ledger, wait=0.1)
+            soundness.damage(site.ledger, wait=0.1)
     assert site.ledger.stat().st_ino == before
 
 

@@ -1,0 +1,134 @@
+"""Whether a ledger is whole: whether SQLite can read it, it says its schema, and its rows make sense."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from reportsync.errors import LedgerError
+from reportsync.ledger import place
+from reportsync.ledger.migrate import HEAD, OURS, is_numbered
+from reportsync.ledger.sense import doubtful, makes_sense, select
+from reportsync.ledger.tables import metadata
+
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_NOT_GIVEN = {
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+}  # fmt: skip
+"""What says that a page was not given, and nothing of what is in it."""
+
+
+def damage(path: Path, wait: float = 30.0) -> str | None:
+    """Say what is wrong with the ledger at `path`, None if it is whole (or empty, which is no ledger).
+
+    Raises `LedgerError` where that cannot be told: another process holds it, or the disk does not give it.
+    """
+    like_sqlite = place.looks_like_sqlite(path)
+    if not like_sqlite:
+        return None if like_sqlite is None else "file is not a database"
+    # Twice: at some reads SQLite calls it damage if the disk has failed once.
+    return _damage(path, wait) and _damage(path, wait)
+
+
+def _damage(path: Path, wait: float) -> str | None:
+    try:
+        with closing(sqlite3.connect(place.file_uri(path, "rw"), uri=True, timeout=wait)) as ledger:
+            told = fault(ledger)
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            return str(error)
+        raise _not_looked_at(path, str(error)) from None
+    codes = (int(code) & 0xFF for code in re.findall(r"error code=(\d+)", told or ""))
+    if any(code in _NOT_GIVEN for code in codes):  # of pages which may be whole
+        raise _not_looked_at(path, str(told))
+    return told
+
+
+def _not_looked_at(path: Path, why: str) -> LedgerError:
+    return LedgerError(
+        f"the ledger {path} cannot be looked at: {why}",
+        hint="see that no other process holds it, and that its disk is well; then try again",
+    )
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Say whether `error` is about what is in the file, and not about reading it."""
+    return _code(error) in _DAMAGE
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)) & 0xFF
+
+
+def is_whole(path: Path) -> bool:
+    """Say whether the file at `path` is an intact ledger, every row of which makes sense."""
+    try:
+        with closing(sqlite3.connect(place.file_uri(path, "ro"), uri=True)) as ledger:
+            # An empty file is an intact database, too, but no ledger.
+            return fault(ledger) is None and bool(versions(ledger))
+    except sqlite3.DatabaseError:
+        return False
+
+
+def fault(ledger: sqlite3.Connection) -> str | None:
+    """Say what is wrong with an open database, None if it is whole; raises `sqlite3.DatabaseError`.
+
+    Takes no more memory for a large one, and lets other threads run.
+    """
+    rows = ledger.execute("PRAGMA integrity_check(3)").fetchall()
+    if rows != [("ok",)]:
+        return "; ".join(str(row[0]) for row in rows)
+    return _nonsense(ledger) if is_ours(ledger) else None
+
+
+def _nonsense(ledger: sqlite3.Connection) -> str | None:
+    """Say which rows of a ledger of ours make no sense, although the database is intact."""
+    said = versions(ledger)
+    if said != [HEAD]:
+        how = "by no number" if said and len(said) == 1 else "more than once" if said else "nowhere"
+        return f"it says {how} which schema it has"
+    take_any_text(ledger)
+    broken, senseless = [], []
+    for table in sorted(metadata.sorted_tables, key=lambda table: table.name):
+        try:
+            found = ledger.execute(f"{select(table)} WHERE {doubtful(table)}")
+            rows = (dict(zip(table.c.keys(), row, strict=True)) for row in found)
+            count = sum(not makes_sense(table, row) for row in rows)
+        except sqlite3.DatabaseError as error:
+            if _code(error) in _NOT_GIVEN:
+                raise
+            broken.append(table.name)
+        else:
+            senseless += [f"{count} of {table.name}"] if count else []
+    if broken:
+        return f"tables cannot be read: {', '.join(broken)}"
+    told = ", ".join(senseless)
+    return f"there are rows that make no sense: {told}" if told else None
+
+
+def is_ours(ledger: sqlite3.Connection) -> bool:
+    """Say whether this is a ledger of this schema; one that no longer says which is told by its tables."""
+    said = versions(ledger)
+    if said and is_numbered(said[0]):
+        return said[0] == HEAD
+    names = ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name for (name,) in names} >= OURS
+
+
+def versions(ledger: sqlite3.Connection) -> list[object] | None:
+    """Return which schemas a ledger says it has, None if that cannot be read."""
+    try:
+        found = ledger.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.DatabaseError as error:
+        if _code(error) in _NOT_GIVEN:
+            raise
+        return None
+    return [version for (version,) in found]
+
+
+def take_any_text(ledger: sqlite3.Connection) -> None:
+    """Have a text that is no UTF-8 found out by its surrogates, instead of ending the reading."""
+    ledger.text_factory = lambda text: text.decode(errors="surrogateescape")
