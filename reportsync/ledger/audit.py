@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from reportsync.calendar import days
 from reportsync.ledger import records
-from reportsync.ledger.tables import apps, archives, reports
+from reportsync.ledger.tables import IS_MISSING, apps, archives, reports
 from reportsync.model import Report
 
 
@@ -98,7 +98,7 @@ def _settled(connection: sa.Connection, names: Sequence[str]) -> list[Report]:
         ),
     )
     query = sa.select(reports.c.app, reports.c.day).where(
-        reports.c.app.in_(names), sa.text("state = 'missing'"), newest
+        reports.c.app.in_(names), IS_MISSING, newest
     )
     return [
         Report(*row) for row in connection.execute(query.order_by(reports.c.app, reports.c.day))

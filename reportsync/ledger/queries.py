@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from reportsync.known import Coverage, Known, Missing, coverage
 from reportsync.ledger.statements import naming, of_report
 from reportsync.ledger.tables import (
+    IS_MISSING,
     apps,
     archives,
     attempts,
@@ -25,9 +26,6 @@ from reportsync.ledger.tables import (
 )
 from reportsync.model import Archive, Attempt, Outcome, Report, Waiver
 from reportsync.settings import App
-
-_IS_MISSING = sa.text("state = 'missing'")
-"""Literal, so that the planner can use the partial index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ def _missing_by_app(connection: sa.Connection) -> dict[str, list[Missing]]:
         reports.c.reason,
         reports.c.last_attempt,
     )
-    query = sa.select(*columns).where(_IS_MISSING).order_by(reports.c.app, reports.c.day)
+    query = sa.select(*columns).where(IS_MISSING).order_by(reports.c.app, reports.c.day)
     for app, day, made, tries, again, outcome, reason, last in connection.execute(query):
         found[app].append(
             Missing(day, made, tries, again, Outcome(outcome) if outcome else None, reason, last)
@@ -350,7 +348,7 @@ def lost_reports(connection: sa.Connection, names: Iterable[str]) -> list[Report
     same = sa.and_(archives.c.app == reports.c.app, archives.c.day == reports.c.day)
     query = (
         sa.select(reports.c.app, reports.c.day)
-        .where(_IS_MISSING, reports.c.app.in_(list(names)), sa.exists().where(same))
+        .where(IS_MISSING, reports.c.app.in_(list(names)), sa.exists().where(same))
         .order_by(reports.c.app, reports.c.day)
     )
     return [Report(app, day) for app, day in connection.execute(query)]
