@@ -11,10 +11,12 @@ import sqlalchemy as sa
 from reportsync.errors import LedgerError
 from reportsync.ledger.place import REPAIR_HINT
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test compares it with the scripts, so that readers need not load alembic."""
 
-_KNOWN = frozenset({"0001"})
+KNOWN = frozenset({"0001", "0002"})
+"""Every schema that was written; the tables of all of them have the same columns so far."""
+
 OURS = frozenset({"apps", "reports", "archives", "attempts", "waivers"})
 """Tables that together are a ledger's, whatever it says of its schema."""
 
@@ -64,7 +66,7 @@ def upgrade(connection: sa.Connection, path: Path | None) -> None:
     if is_numbered(found):
         if found > HEAD:
             raise _newer(name, found)
-        if found not in _KNOWN:
+        if found not in KNOWN:
             raise LedgerError(
                 f"the ledger {name} has schema {found}, which no reportsync has written",
                 hint="move it away; 'reportsync repair' then rebuilds it from its backup and the archives",

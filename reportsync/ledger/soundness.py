@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reportsync.errors import LedgerError
 from reportsync.ledger import place
-from reportsync.ledger.migrate import HEAD, OURS, is_numbered
+from reportsync.ledger.migrate import KNOWN, OURS, is_numbered
 from reportsync.ledger.sense import doubtful, makes_sense, select
 from reportsync.ledger.tables import metadata
 
@@ -87,7 +87,7 @@ def fault(ledger: sqlite3.Connection) -> str | None:
 def _nonsense(ledger: sqlite3.Connection) -> str | None:
     """Say which rows of a ledger of ours make no sense, although the database is intact."""
     said = versions(ledger)
-    if said != [HEAD]:
+    if said is None or len(said) != 1 or said[0] not in KNOWN:
         how = "by no number" if said and len(said) == 1 else "more than once" if said else "nowhere"
         return f"it says {how} which schema it has"
     take_any_text(ledger)
@@ -110,10 +110,10 @@ def _nonsense(ledger: sqlite3.Connection) -> str | None:
 
 
 def is_ours(ledger: sqlite3.Connection) -> bool:
-    """Say whether this is a ledger of this schema; one that no longer says which is told by its tables."""
+    """Say whether this is a ledger of a schema we know; one that does not say which is told by its tables."""
     said = versions(ledger)
     if said and is_numbered(said[0]):
-        return said[0] == HEAD
+        return said[0] in KNOWN
     names = ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     return {name for (name,) in names} >= OURS
 

@@ -98,6 +98,10 @@ archives = sa.Table(
 """One row per stored version; `id` numbers the arrivals. `held` is false once its file was found lost."""
 
 sa.Index("archives_verified", archives.c.verified)
+IS_HELD = sa.text("held")
+"""Literal, so that the planner can use the partial index; elsewhere it shall not, for the key finds more."""
+
+sa.Index("archives_app_verified", archives.c.app, archives.c.verified, sqlite_where=IS_HELD)
 
 attempts = sa.Table(
     "attempts",
@@ -206,6 +210,11 @@ incidents = sa.Table(
 """Never deleted. `held` has a line `APP FIRST LAST` per run of days; `handed` is when a notice was given to
 the channels without their answer so far; `end_told` when the end was told, or needed no telling."""
 
+sa.Index(
+    "incidents_untold",
+    incidents.c.closed,
+    sqlite_where=sa.text("end_told IS NULL"),
+)
 sa.Index(
     "incidents_open",
     incidents.c.key,

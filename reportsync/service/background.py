@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reportsync.errors import Stopped, StorageError
-from reportsync.ledger import audit, queries
+from reportsync.ledger import audit, rounds
 from reportsync.ledger.audit import Audit
-from reportsync.ledger.queries import HeldArchive, Round
+from reportsync.ledger.queries import HeldArchive
+from reportsync.ledger.rounds import Round
 from reportsync.service.judge import AMISS, Checked, Found
 from reportsync.service.mending import Mended, mend_archive
 from reportsync.service.repair import tell_audit
@@ -145,7 +146,7 @@ class Verifier:
     def _forget_mended(self) -> None:
         """Drop what could not be read and was read by another process since, or given up by a person."""
         for number, (row, _) in tuple(self._unreadable.items()):
-            if self._world.ledger.read(queries.last_verified, number) != row.verified:
+            if self._world.ledger.read(rounds.last_verified, number) != row.verified:
                 del self._unreadable[number]
 
     def _take(self, row: HeldArchive, notes: Notes) -> Checked:

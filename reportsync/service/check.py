@@ -14,7 +14,7 @@ from pathlib import Path
 from reportsync.calendar import due, due_through, next_due
 from reportsync.errors import AttemptFailed, NotThereYet, ReportsyncError, StorageError
 from reportsync.known import Known
-from reportsync.ledger import place, queries
+from reportsync.ledger import overview, place, queries
 from reportsync.model import Clock, instant_text
 from reportsync.service.world import ledger_file, look
 from reportsync.settings import App, Config
@@ -65,7 +65,7 @@ def check(
     try:
         yield _ledger_place(config)
         with look(config) as ledger:
-            known = ledger.read(queries.known, [app.name for app in apps])
+            known = ledger.read(overview.known, [app.name for app in apps])
             yield _same_archive(config, ledger.read(queries.archive_id))
     except StorageError as error:
         yield Line("ledger", error.message, error=error)

@@ -20,7 +20,7 @@ from reportsync.incidents import (
     notice,
     review,
 )
-from reportsync.ledger import deliveries, incidents, queries
+from reportsync.ledger import deliveries, incidents, overview
 from reportsync.settings import Config, Event, Notify
 
 HOOK_TRIES = 3
@@ -46,7 +46,7 @@ def review_now(connection: Connection, config: Config, seen: Seen, now: datetime
     unmended = incidents.unmended(connection, open_before)
     seen = replace(seen, hook=_hook(connection, config))
     found = review(
-        open_before, queries.coverages(connection, config.apps, now), seen, now, unmended
+        open_before, overview.coverages(connection, config.apps, now), seen, now, unmended
     )
     opened = incidents.apply(connection, found, now)
     ends = incidents.untold_ends(connection, now - REMIND_EVERY)

@@ -9,7 +9,7 @@ from typing import Any
 from reportsync.calendar import next_due
 from reportsync.incidents import Incident, command, holds_back, title
 from reportsync.known import Coverage, Gap, Known, coverage, gaps, last_states
-from reportsync.ledger import Ledger, deliveries, incidents, queries
+from reportsync.ledger import Ledger, deliveries, incidents, overview
 from reportsync.ledger.deliveries import HookState
 from reportsync.model import instant_text
 from reportsync.settings import App
@@ -17,7 +17,7 @@ from reportsync.settings import App
 
 def status(ledger: Ledger, apps: Sequence[App], now: datetime) -> dict[str, Any]:
     """Return the coverage of `apps` at `now` as the contract's JSON object."""
-    known = ledger.read(queries.known, [app.name for app in apps])
+    known = ledger.read(overview.known, [app.name for app in apps])
     found = [(coverage(app, known[app.name], now), known[app.name]) for app in apps]
     open_now = ledger.read(incidents.open_now)
     return describe(found, now, ledger.read(deliveries.hook_state), open_now)

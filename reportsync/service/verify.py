@@ -11,8 +11,9 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 
 from reportsync.errors import StorageError
-from reportsync.ledger import queries, records
-from reportsync.ledger.queries import HeldArchive, Round
+from reportsync.ledger import queries, records, rounds
+from reportsync.ledger.queries import HeldArchive
+from reportsync.ledger.rounds import Round
 from reportsync.service.judge import Checked, Found, judge
 from reportsync.service.world import World, look
 from reportsync.settings import Config
@@ -96,9 +97,9 @@ def longest_ago(world: World, about: Round) -> Iterator[HeldArchive]:
 
     Before them those of which a clock that was ahead says that it verified them: they would never come.
     """
-    yield from world.ledger.read(queries.verified_ahead, about, world.clock(), _CHUNK)
+    yield from world.ledger.read(rounds.verified_ahead, about, world.clock(), _CHUNK)
     last: HeldArchive | None = None
-    while rows := world.ledger.read(queries.verified_longest_ago, about, last, _CHUNK):
+    while rows := world.ledger.read(rounds.verified_longest_ago, about, last, _CHUNK):
         yield from rows
         last = rows[-1]
 
@@ -129,7 +130,7 @@ class Notes:
             free = self._held.enter_context(reserved)
         except StorageError:  # which reading it will tell
             return True
-        return free and self.world.ledger.read(queries.last_verified, row.number) == row.verified
+        return free and self.world.ledger.read(rounds.last_verified, row.number) == row.verified
 
     def add(self, row: HeldArchive, found: Checked) -> None:
         """Take in what was found."""

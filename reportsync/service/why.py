@@ -7,7 +7,7 @@ from typing import Any
 
 from reportsync.calendar import due, due_through, scheduled
 from reportsync.known import NEVER_ASKED, Missing, may_ask_from
-from reportsync.ledger import Ledger, queries
+from reportsync.ledger import Ledger, overview, queries
 from reportsync.ledger.queries import HeldArchive, ReportRow
 from reportsync.model import Attempt, Outcome, Report, Waiver, instant_text
 from reportsync.notation import duration_text
@@ -19,7 +19,7 @@ def why(ledger: Ledger, app: App, day: date, now: datetime) -> dict[str, Any]:
     """Return what is known of the report of `app` about `day` at `now`, as the JSON object of `why`."""
     report = Report(app.name, day)
     row = ledger.read(queries.report_row, report)
-    waivers = ledger.read(queries.waivers_by_app).get(app.name, [])
+    waivers = ledger.read(overview.waivers_by_app).get(app.name, [])
     holding = [waiver for waiver in waivers if waiver.covers(day, now)]
     state, rule = _state(app, day, row, holding, now)
     claim = ledger.read(queries.claim_end, report)

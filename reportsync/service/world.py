@@ -16,6 +16,7 @@ from reportsync.ledger import (
     backup,
     open_reading,
     open_writing,
+    overview,
     queries,
     sqlite_path,
     upkeep,
@@ -127,7 +128,7 @@ def chosen(config: Config, names: Sequence[str]) -> tuple[App, ...]:
 
 def coverages(ledger: Ledger, apps: Sequence[App], now: datetime) -> list[Coverage]:
     """Return the coverage of each of `apps` at `now`, read on one view of the ledger."""
-    return ledger.read(queries.coverages, apps, now)
+    return ledger.read(overview.coverages, apps, now)
 
 
 def ledger_file(config: Config) -> Path | None:

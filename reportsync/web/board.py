@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from reportsync.errors import LedgerError
 from reportsync.incidents import Incident
 from reportsync.known import Known, coverage
-from reportsync.ledger import deliveries, incidents, queries
+from reportsync.ledger import deliveries, incidents, overview, queries
 from reportsync.ledger.deliveries import HookState
 from reportsync.ledger.reader import Reader
 from reportsync.model import Clock
@@ -130,7 +130,7 @@ class Board:
             connection: sa.Connection,
         ) -> tuple[dict[str, Known], datetime | None, HookState, list[Incident]]:
             return (
-                queries.known(connection, names),
+                overview.known(connection, names),
                 queries.last_arrival(connection),
                 deliveries.hook_state(connection),
                 incidents.open_now(connection),

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from ledger_cases import DAY, LEASE, NOW, REPORT, archive, covered, row_of, stored
 
-from reportsync.ledger import Ledger, audit, queries, records, tables
+from reportsync.ledger import Ledger, audit, overview, queries, records, rounds, tables
 from reportsync.model import ONE_DAY, Report
 
 NEXT = Report("shop", DAY + ONE_DAY)
@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_found_and_brought_together(ledger: Ledger) -> None
     assert ledger.read(audit.audit, ["shop", "other"]).clean
     states = [row_of(ledger, one).state for one in (REPORT, NEXT, LAST)]
     assert states == ["stored", "missing", "missing"]
-    assert ledger.read(queries.known, ["shop"])["shop"].bytes == 30
+    assert ledger.read(overview.known, ["shop"])["shop"].bytes == 30
 
 
 def test_a_wrong_row_is_corrected_with_its_size_in_the_sum(ledger: Ledger) -> None:
@@ -58,7 +58,7 @@ def test_a_wrong_row_is_corrected_with_its_size_in_the_sum(ledger: Ledger) -> No
     ledger.write(records.correct_archive, right, NOW + LEASE)
     (row,) = ledger.read(queries.versions_of, REPORT)
     assert (row.archive, row.held, row.verified) == (right, True, NOW + LEASE)
-    assert ledger.read(queries.known, ["shop"])["shop"].bytes == 50
+    assert ledger.read(overview.known, ["shop"])["shop"].bytes == 50
     assert ledger.read(queries.stale_years) == [("shop", 2026, 2)]
 
 
@@ -68,8 +68,8 @@ def test_since_when_all_is_verified_counts_what_is_held_alone(ledger: Ledger) ->
     stored(ledger, NEXT)
     (first,) = ledger.read(queries.versions_of, REPORT)
     ledger.write(records.set_verified, NEXT, 1, NOW + 9 * LEASE)
-    assert ledger.read(queries.verified_since) == {"shop": first.verified}
+    assert ledger.read(overview.known, ["shop"])["shop"].verified_since == first.verified
     ledger.write(records.lose_archive, REPORT, 1)
-    assert ledger.read(queries.verified_since) == {"shop": NOW + 9 * LEASE}
-    ahead = ledger.read(queries.verified_ahead, queries.Round(NOW), NOW, 5)
+    assert ledger.read(overview.known, ["shop"])["shop"].verified_since == NOW + 9 * LEASE
+    ahead = ledger.read(rounds.verified_ahead, rounds.Round(NOW), NOW, 5)
     assert [row.archive.report for row in ahead] == [NEXT]

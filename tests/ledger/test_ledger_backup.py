@@ -17,7 +17,14 @@ import sqlalchemy as sa
 from ledger_cases import DAY, NOW, contents, covered, failed, half_done, row_of
 
 from reportsync.errors import LedgerError
-from reportsync.ledger import Ledger, open_reading, open_writing, queries, records, waivers
+from reportsync.ledger import (
+    Ledger,
+    open_reading,
+    open_writing,
+    overview,
+    records,
+    waivers,
+)
 from reportsync.ledger.backup import KEEP, back_up, backups, put_back
 from reportsync.ledger.tables import facts
 from reportsync.model import ONE_DAY, Outcome, Waiver
@@ -174,7 +181,7 @@ def test_fault_31_waivers_and_attempts_outlive_a_lost_ledger(
         path.touch(0o600)
     with open_ledger(config) as ledger:
         assert contents(ledger) == before
-        assert ledger.read(queries.waivers_by_app)["shop"] == [WAIVER]
+        assert ledger.read(overview.waivers_by_app)["shop"] == [WAIVER]
         covered(ledger, last=DAY + ONE_DAY)
 
 
@@ -196,7 +203,7 @@ def test_a_backup_that_is_no_whole_ledger_is_passed_over_for_an_older_one(
     path.unlink()
     assert put_back(folder, path) == folder / f"ledger-{DAY:%Y%m%d}.db"
     with open_reading(f"sqlite:///{path}") as ledger:
-        assert ledger.read(queries.waivers_by_app)["shop"] == [WAIVER]
+        assert ledger.read(overview.waivers_by_app)["shop"] == [WAIVER]
 
 
 def test_without_a_whole_backup_nothing_is_put_in_the_place(path: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ledger_cases import DAY, NOW, covered, failed, shop, stored
 from sqlalchemy import event
 
-from reportsync.ledger import Ledger, queries, records
+from reportsync.ledger import Ledger, overview, queries, records
 from reportsync.ledger.tables import apps, reports
 from reportsync.model import ONE_DAY, Report
 
@@ -69,7 +69,7 @@ def test_what_a_pass_asks_first_costs_the_same_after_thirty_days_and_after_ten_y
     for days in (30, 3650):
         stored_history(lite, days)
         if what == "known":
-            costs.append(lite.read(lambda c: steps(c, queries.known, NAMES)))
+            costs.append(lite.read(lambda c: steps(c, overview.known, NAMES)))
         else:
             every = [app_with(days, name) for name in NAMES]
             costs.append(lite.write(lambda c, e=every: steps(c, records.cover_due, e, NOW)))
@@ -89,7 +89,7 @@ def test_what_a_pass_asks_first_is_as_many_questions_for_one_app_as_for_three(
     for names in (NAMES[:1], NAMES):
         asked.clear()
         if what == "known":
-            lite.read(queries.known, names)
+            lite.read(overview.known, names)
         else:
             lite.write(records.cover_due, [app_with(30, name) for name in names], NOW)
         counts.append(len(asked))
@@ -100,7 +100,7 @@ def test_a_pass_never_looks_at_every_archive(lite: Ledger) -> None:
     stored_history(lite, 30)
     asked: list[str] = []
     event.listen(lite._engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
-    lite.read(queries.coverages, [app_with(30, name) for name in NAMES], NOW)
+    lite.read(overview.coverages, [app_with(30, name) for name in NAMES], NOW)
     assert asked
     assert [one for one in asked if "archives" in one] == []
 
@@ -114,7 +114,7 @@ def test_missing_days_are_found_by_the_partial_index(lite: Ledger) -> None:
             asked.append((statement, parameters))
 
         event.listen(connection, "before_cursor_execute", note)
-        queries.known(connection, NAMES)
+        overview.known(connection, NAMES)
         event.remove(connection, "before_cursor_execute", note)
         return [
             str(row[3])

@@ -13,7 +13,14 @@ import pytest
 from ledger_cases import covered
 
 from reportsync.errors import LedgerError
-from reportsync.ledger import Ledger, open_reading, open_writing, place, queries, soundness
+from reportsync.ledger import (
+    Ledger,
+    open_reading,
+    open_writing,
+    overview,
+    place,
+    soundness,
+)
 
 OPENERS = pytest.mark.parametrize("open_it", [open_writing, open_reading])
 
@@ -41,7 +48,7 @@ def test_a_day_that_is_none_is_told_as_damage(path: Path, value: str) -> None:
         open_reading(f"sqlite:///{path}") as ledger,
         pytest.raises(LedgerError, match="makes no sense") as caught,
     ):
-        ledger.read(queries.known, ["shop"])
+        ledger.read(overview.known, ["shop"])
     assert caught.value.hint == place.REPAIR_HINT
     assert "waivers" in str(soundness.damage(path)), "and so a repair leaves that row out"
 

@@ -22,6 +22,7 @@ from reportsync.ledger import (
     Ledger,
     open_reading,
     open_writing,
+    overview,
     place,
     queries,
     records,
@@ -182,7 +183,7 @@ def test_fault_31_a_ledger_deleted_or_replaced_while_open_takes_no_more_commits(
         assert row_of(moved).attempts == 0
     if how == "replaced":
         with open_reading(f"sqlite:///{path}") as other:
-            assert other.read(queries.known, ["shop"])["shop"].missing == ()
+            assert other.read(overview.known, ["shop"])["shop"].missing == ()
 
 
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
@@ -202,7 +203,7 @@ def test_fault_31_a_ledger_deleted_or_replaced_in_the_midst_of_a_write_says_so_a
     with pytest.raises(LedgerError, match=f"was {how} while in use"):
         lite.write(write)
     with open_reading(f"sqlite:///{moved}") as ledger:
-        assert len(ledger.read(queries.known, ["shop"])["shop"].missing) == 1
+        assert len(ledger.read(overview.known, ["shop"])["shop"].missing) == 1
 
 
 def test_a_ledger_whose_folder_has_become_something_else_takes_no_more_commits(
@@ -305,10 +306,10 @@ def test_a_reader_sees_the_last_commit_while_a_writer_is_at_work(path: Path, lit
     writer.start()
     assert begun.wait(10)
     with open_reading(f"sqlite:///{path}") as reader:
-        assert reader.read(queries.known, ["shop"])["shop"].missing == ()
+        assert reader.read(overview.known, ["shop"])["shop"].missing == ()
         go.set()
         writer.join()
-        assert len(reader.read(queries.known, ["shop"])["shop"].missing) == 1
+        assert len(reader.read(overview.known, ["shop"])["shop"].missing) == 1
 
 
 def test_fault_25_what_a_kill_in_a_commit_left_half_done_is_undone_by_the_next_reader(
@@ -317,7 +318,7 @@ def test_fault_25_what_a_kill_in_a_commit_left_half_done_is_undone_by_the_next_r
     half_done(path)
     with open_reading(f"sqlite:///{path}") as ledger:
         assert row_of(ledger).attempts == 0
-        assert {row.reason for row in ledger.read(queries.known, ["shop"])["shop"].missing} == {
+        assert {row.reason for row in ledger.read(overview.known, ["shop"])["shop"].missing} == {
             None
         }
     assert not path.with_name("ledger.db-journal").exists()

@@ -28,7 +28,16 @@ from ledger_cases import (
 
 from reportsync.errors import LedgerError
 from reportsync.known import Known, Missing, coverage
-from reportsync.ledger import Ledger, open_reading, queries, records, tables, upkeep
+from reportsync.ledger import (
+    Ledger,
+    open_reading,
+    overview,
+    queries,
+    records,
+    rounds,
+    tables,
+    upkeep,
+)
 from reportsync.ledger.tables import apps, attempts
 from reportsync.model import ONE_DAY, Attempt, Outcome, Report
 
@@ -42,7 +51,7 @@ FUNCTIONS = {
 
 
 def known(ledger: Ledger, app: str = "shop") -> Known:
-    return ledger.read(queries.known, [app])[app]
+    return ledger.read(overview.known, [app])[app]
 
 
 def held_bytes(ledger: Ledger, app: str = "shop") -> int:
@@ -232,10 +241,10 @@ def test_the_longest_unverified_come_first(ledger: Ledger) -> None:
     for n in range(3):
         stored(ledger, Report("shop", DAY + n * ONE_DAY))
     ledger.write(records.set_verified, REPORT, 1, NOW + LEASE)
-    about = queries.Round(NOW + LEASE)
-    oldest = ledger.read(queries.verified_longest_ago, about, None, 2)
+    about = rounds.Round(NOW + LEASE)
+    oldest = ledger.read(rounds.verified_longest_ago, about, None, 2)
     assert [row.archive.report.day.day for row in oldest] == [2, 3]
-    further = ledger.read(queries.verified_longest_ago, about, oldest[0], 5)
+    further = ledger.read(rounds.verified_longest_ago, about, oldest[0], 5)
     assert [row.archive.report.day.day for row in further] == [3, 1], "ties by their numbers"
 
 
@@ -340,6 +349,6 @@ def test_what_the_ledger_holds_reads_well_in_plain_sqlite(lite: Ledger) -> None:
 
 def test_before_the_first_pass_there_is_an_empty_ledger_to_read(url: str) -> None:
     with open_reading(url) as ledger:
-        assert ledger.read(queries.known, ["shop"]) == {"shop": Known()}
+        assert ledger.read(overview.known, ["shop"]) == {"shop": Known()}
         assert ledger.read(lambda connection: connection.execute(sa.select(apps)).all()) == []
         assert ledger.read(lambda connection: connection.execute(sa.select(attempts)).all()) == []

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from ledger_cases import DAY, NOW, contents, covered, failed, shop, stored
 
 from reportsync.known import coverage
-from reportsync.ledger import Ledger, queries, waivers
+from reportsync.ledger import Ledger, overview, waivers
 from reportsync.ledger.tables import waivers as waivers_table
 from reportsync.model import ONE_DAY, Waiver
 
@@ -21,23 +21,23 @@ def waiver(first: date = DAY, last: date = LAST, until: date | None = None) -> W
 
 def held(ledger: Ledger) -> list[tuple[date, date]]:
     return sorted(
-        (one.first, one.last) for one in ledger.read(queries.waivers_by_app).get("shop", [])
+        (one.first, one.last) for one in ledger.read(overview.waivers_by_app).get("shop", [])
     )
 
 
 def test_row_18_a_day_is_waived_with_a_reason_and_stays_so(ledger: Ledger) -> None:
     covered(ledger, last=LAST)
     ledger.write(waivers.add, waiver(last=DAY))
-    one = coverage(shop(), ledger.read(queries.known, ["shop"])["shop"], NOW)
+    one = coverage(shop(), ledger.read(overview.known, ["shop"])["shop"], NOW)
     assert one.waived == (DAY,)
-    assert ledger.read(queries.waivers_by_app)["shop"] == [waiver(last=DAY)]
+    assert ledger.read(overview.waivers_by_app)["shop"] == [waiver(last=DAY)]
 
 
 def test_a_waiver_ends_by_itself_if_the_report_appears(ledger: Ledger) -> None:
     covered(ledger, last=LAST)
     ledger.write(waivers.add, waiver(last=DAY))
     stored(ledger)
-    one = coverage(shop(), ledger.read(queries.known, ["shop"])["shop"], NOW)
+    one = coverage(shop(), ledger.read(overview.known, ["shop"])["shop"], NOW)
     assert (one.stored, one.waived) == (1, ())
 
 
@@ -46,7 +46,7 @@ def test_taking_back_the_middle_leaves_both_ends_as_they_were(ledger: Ledger) ->
     middle = DAY + 3 * ONE_DAY
     assert ledger.write(waivers.take_back, "shop", middle, middle, NOW) == 1
     assert held(ledger) == [(DAY, middle - ONE_DAY), (middle + ONE_DAY, LAST)]
-    kept = ledger.read(queries.waivers_by_app)["shop"]
+    kept = ledger.read(overview.waivers_by_app)["shop"]
     assert {(one.reason, one.author, one.created, one.until) for one in kept} == {
         ("the setting was off", "operator", NOW, LAST)
     }
@@ -87,5 +87,5 @@ def test_a_waived_day_keeps_its_attempts(ledger: Ledger) -> None:
     covered(ledger)
     failed(ledger)
     ledger.write(waivers.add, waiver())
-    (row,) = ledger.read(queries.known, ["shop"])["shop"].missing
+    (row,) = ledger.read(overview.known, ["shop"])["shop"].missing
     assert row.attempts == 1

@@ -14,7 +14,7 @@ from pass_world import Here, ago, stand_in, sync
 from rebuild_site import APP, TABLES, Site, read, root_page, scribble
 
 from reportsync.errors import LedgerError, StorageError, UsageProblem
-from reportsync.ledger import backup, place, queries, soundness
+from reportsync.ledger import backup, overview, place, queries, soundness
 from reportsync.model import MOST_VERSIONS, Report
 from reportsync.service.judge import Found
 from reportsync.service.rebuild import Wanted, find_backup
@@ -84,7 +84,7 @@ def test_fault_31_without_a_backup_the_damaged_ledger_itself_is_the_source(site:
     scribble(site.ledger, (number - 1) * size, size)
     assert [one.action for one in site.rebuild()] == ["set the ledger aside", "salvage"]
     with site.mended() as world:
-        held = world.ledger.read(queries.waivers_by_app)["one"]
+        held = world.ledger.read(overview.waivers_by_app)["one"]
         assert [one.first for one in held] == [ago(5)]
         assert world.ledger.read(queries.archive_id) == world.archive_id
     assert read(site.ledger)["attempts"] >= site.contents["attempts"]
@@ -247,7 +247,7 @@ def test_a_backup_that_a_person_wants_takes_the_place_of_a_healthy_ledger(site: 
     assert [one.action for one in told] == ["set the ledger aside", "restore the ledger"]
     assert ".replaced-" in told[0].what
     with site.mended() as world:
-        held = world.ledger.read(queries.waivers_by_app)["one"]
+        held = world.ledger.read(overview.waivers_by_app)["one"]
         assert [one.first for one in held] == [ago(3)], "as it was then"
     assert read(Path(told[0].what)) == site.contents
 
@@ -281,7 +281,7 @@ def test_fault_31_a_ledger_emptied_under_a_pass_is_restored_by_the_next(site: Si
         assert site.ledger.read_bytes() == b""
     with site.here.world(site.sandbox, APP) as world:
         assert sync(world)[0].trouble is None
-        assert len(world.ledger.read(queries.waivers_by_app)["one"]) == 1
+        assert len(world.ledger.read(overview.waivers_by_app)["one"]) == 1
 
 
 @pytest.mark.parametrize("half", ["scratch left", "kept twice"])
@@ -300,7 +300,7 @@ def test_fault_25_a_rebuild_that_was_killed_is_done_by_the_next(site: Site, half
     (site.ledger.parent / place.REBUILD).mkdir()  # one that was killed after its last step
     (site.ledger.parent / place.SCRATCH).touch()
     with site.mended() as world:
-        assert len(world.ledger.read(queries.waivers_by_app)["one"]) == 1
+        assert len(world.ledger.read(overview.waivers_by_app)["one"]) == 1
     assert not [*site.ledger.parent.glob(".reportsync-*")]
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pass_world import Here, ago, stand_in, sync
 from sqlalchemy.dialects import sqlite
 
-from reportsync.ledger import queries, tables
+from reportsync.ledger import queries, rounds, tables
 from reportsync.model import Report
 from reportsync.sandbox import Sandbox
 from reportsync.service.judge import Found
@@ -103,7 +103,7 @@ def test_a_round_reads_no_more_of_the_ledger_than_it_verifies(here: Here) -> Non
     with worlds(here) as (one, _):
         (last,) = one.ledger.read(queries.versions_of, Report("one", ago(1)))
         for after in (None, last):
-            query = queries.round_query(queries.Round(here.clock()), after)
+            query = rounds.round_query(rounds.Round(here.clock()), after)
             text = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
             explain = sa.text(f"EXPLAIN QUERY PLAN {text}")
             (plan,) = one.ledger.read(lambda view, explain=explain: view.execute(explain).all())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from canary import CANARY
 
 from reportsync.known import Coverage, gaps
-from reportsync.ledger import queries
+from reportsync.ledger import overview
 from reportsync.ledger.reader import Reader
 from reportsync.model import Outcome, Report
 from reportsync.settings import App
@@ -73,7 +73,7 @@ class Audit:
             self._look_at_attempts(ledger)
             self._look_at_missing(ledger)
         apps, now = self._world.config.apps, self._world.machine.clock()
-        for covered in self._reader.read(queries.coverages, apps, now):
+        for covered in self._reader.read(overview.coverages, apps, now):
             self._look_at(covered, now)
 
     def _look_at_archives(self, ledger: sqlite3.Connection) -> None:
