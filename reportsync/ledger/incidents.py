@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -16,14 +17,18 @@ _OPEN = incidents.c.closed.is_(None)
 
 def open_now(connection: sa.Connection) -> list[Incident]:
     """Return the incidents that are open, oldest first."""
-    query = sa.select(incidents).where(_OPEN).order_by(incidents.c.id)
-    return [_incident(row) for row in connection.execute(query)]
+    return _in_order(connection, sa.select(incidents).where(_OPEN))
 
 
 def untold_ends(connection: sa.Connection, since: datetime) -> list[Incident]:
     """Return the incidents closed after `since` of whose end nobody knows yet, oldest first."""
     query = sa.select(incidents).where(incidents.c.closed > since, incidents.c.end_told.is_(None))
-    return [_incident(row) for row in connection.execute(query.order_by(incidents.c.id))]
+    return _in_order(connection, query)
+
+
+def _in_order(connection: sa.Connection, query: sa.Select[Any]) -> list[Incident]:
+    # Asked for an order, SQLite would read every incident there ever was rather than sort the few.
+    return sorted(map(_incident, connection.execute(query)), key=lambda one: one.number or 0)
 
 
 def history(connection: sa.Connection) -> list[Incident]:

@@ -166,7 +166,8 @@ def latest_attempts(connection: sa.Connection, app: str, count: int) -> list[Att
 
 def last_arrival(connection: sa.Connection) -> datetime | None:
     """Return when the latest archive of any app was recorded, None if there never was one."""
-    query = sa.select(archives.c.stored).order_by(archives.c.id.desc()).limit(1)
+    latest = sa.select(sa.func.max(archives.c.id)).scalar_subquery()
+    query = sa.select(archives.c.stored).where(archives.c.id == latest)
     return connection.execute(query).scalar_one_or_none()
 
 

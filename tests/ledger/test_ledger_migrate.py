@@ -13,16 +13,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from ledger_cases import running
+from ledger_cases import DAY, contents, covered, running, stored
 
 import reportsync
 from reportsync.errors import LedgerError
-from reportsync.ledger import Ledger, migrate, open_reading, open_writing
+from reportsync.ledger import Ledger, migrate, open_reading, open_writing, salvage
 from reportsync.ledger.tables import metadata
+from reportsync.model import ONE_DAY
 
 OPEN = """
 say("ready")
@@ -79,6 +81,55 @@ def test_migrating_gives_the_same_checks_and_partial_indexes_as_the_tables(
     assert ledger.write(anew) == migrated
     assert "'missing'" in migrated["reports"][4][0][2]
     assert len(migrated["archives"][2]) >= 2
+
+
+def old_ledger(url: str, version: str) -> None:
+    """Make a ledger of an earlier schema, with a stored report and a missing one."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+        covered(Connected(connection), last=DAY + ONE_DAY)
+        stored(Connected(connection))
+    engine.dispose()
+
+
+class Connected:
+    """Stands for a ledger, on a connection that is open already."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def write(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self._connection, *args, **kwargs)
+
+
+@pytest.mark.parametrize("version", sorted(migrate.KNOWN - {migrate.HEAD}))
+def test_a_ledger_of_any_earlier_schema_is_upgraded_with_all_that_is_in_it(
+    url: str, version: str
+) -> None:
+    old_ledger(url, version)
+    with pytest.raises(LedgerError, match=f"older schema {version}"):
+        open_reading(url)
+    with open_writing(url) as ledger:
+        assert ledger.read(migrate.version) == migrate.HEAD
+        migrated, rows = ledger.read(shape), contents(ledger)
+        ledger.write(metadata.drop_all)
+        ledger.write(metadata.create_all)
+        assert ledger.read(shape) == migrated
+    assert [len(rows[name]) for name in ("reports", "archives", "attempts")] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("version", sorted(migrate.KNOWN))
+def test_a_damaged_ledger_of_any_schema_gives_what_can_be_read(
+    path: Path, tmp_path: Path, version: str
+) -> None:
+    old_ledger(f"sqlite:///{path}", version)
+    (tmp_path / "copy").mkdir()
+    found = salvage.read(path, tmp_path / "copy")
+    assert [len(found[name].good) for name in ("reports", "archives", "attempts")] == [2, 1, 1]
 
 
 def test_a_migration_that_breaks_off_leaves_nothing(url: str) -> None:
