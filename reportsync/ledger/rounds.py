@@ -42,11 +42,12 @@ def round_query(about: Round, after: HeldArchive | None) -> sa.Select[Any]:
 
 
 def _of_round(about: Round) -> sa.Select[Any]:
-    alone = about.names is not None and len(about.names) == 1
-    # Of several apps the index by app is of no use, but SQLite would take it, and sort all that it finds.
-    query = sa.select(archives).where(IS_HELD if alone else archives.c.held.is_(True))
+    one = about.names is not None and len(about.names) == 1
+    query = sa.select(archives).where(IS_HELD if one else archives.c.held.is_(True))
     if about.names is not None:
-        query = query.where(archives.c.app.in_(about.names))
+        # SQLite would look up each of several apps by the key, and sort all that there is of them.
+        app = archives.c.app if one else archives.c.app.concat("")
+        query = query.where(app.in_(about.names))
     if about.since is not None:
         query = query.where(archives.c.day >= about.since)
     return query

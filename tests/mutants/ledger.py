@@ -276,4 +276,20 @@ MUTANTS = (
             "test_fault_31_what_another_process_says_is_written_while_a_ledger_is_rebuilt_is_in_the_new_one",
         ),
     ),
+    Mutant(
+        "round-sorts-all-archives",
+        "a round of verifying reads no more of the ledger than it verifies",
+        "ledger/rounds.py",
+        'archives.c.app.concat("")',
+        "archives.c.app",
+        ("passes/test_pass_flat.py::test_ten_times_the_history_costs_no_more[verify]",),
+    ),
+    Mutant(
+        "status-reads-all-archives",
+        "status costs the same whatever the history",
+        "ledger/overview.py",
+        "    .where(IS_HELD)\n",
+        "    .where(archives.c.held.is_(True))\n",
+        ("passes/test_pass_flat.py::test_ten_times_the_history_costs_no_more[look]",),
+    ),
 )
