@@ -44,11 +44,11 @@ class Folders:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._anchored: set[Path] = set()  # their entry in the parent is durable
+        self._anchored: set[tuple[str, ...]] = set()  # their entry in the parent is durable
 
     def open(self, *parts: str) -> int:
         """Return a descriptor of an existing folder; FileNotFoundError passes."""
-        return self._descend(self.open_root(), parts, _enter)
+        return self._descend(self.open_root(), parts, self._enter)
 
     def make(self, *parts: str) -> int:
         """Return a descriptor of a folder, made durably if needed; the marker must be there."""
@@ -106,39 +106,44 @@ class Folders:
         except ValueError:
             raise _outside(path, self.root) from None
 
-    def _descend(self, root: int, parts: tuple[str, ...], enter: Callable[[int, Path], int]) -> int:
-        folder, path = root, self.root
-        for part in parts:
-            path /= part
+    def _descend(
+        self, root: int, parts: tuple[str, ...], enter: Callable[[int, tuple[str, ...]], int]
+    ) -> int:
+        folder = root
+        for depth, part in enumerate(parts, 1):
             if part in ("", "..") or "/" in part:  # the name of an app in a ledger tampered with
                 os.close(folder)
-                raise _outside(path, self.root)
+                raise _outside(self.root.joinpath(*parts), self.root)
             with held(folder) as parent:
-                folder = enter(parent, path)
+                folder = enter(parent, parts[:depth])
         return folder
 
-    def _make(self, parent: int, path: Path) -> int:
+    def _make(self, parent: int, parts: tuple[str, ...]) -> int:
+        if parts in self._anchored:
+            with suppress(FileNotFoundError):
+                return self._enter(parent, parts)
+        path = self.root.joinpath(*parts)
         with storage_trouble(f"create the folder {path.name} in", path.parent):
             with suppress(FileExistsError):
                 os.mkdir(path.name, FOLDER_MODE, dir_fd=parent)
-                self._anchored.discard(path)
+                self._anchored.discard(parts)
                 _settle_mode(parent, path.name)
             # Also when it existed: whoever made it may have died before its own fsync.
-            if path not in self._anchored:
+            if parts not in self._anchored:
                 os.fsync(parent)
-                self._anchored.add(path)
-            return _enter(parent, path)
+                self._anchored.add(parts)
+            return self._enter(parent, parts)
 
-
-def _enter(parent: int, path: Path) -> int:
-    try:
-        return os.open(path.name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-            raise _obstructed(path, "a symbolic link or a file, not a folder") from error
-        raise storage_error("open", path, error) from error
+    def _enter(self, parent: int, parts: tuple[str, ...]) -> int:
+        try:
+            return os.open(parts[-1], _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            path = self.root.joinpath(*parts)
+            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                raise _obstructed(path, "a symbolic link or a file, not a folder") from error
+            raise storage_error("open", path, error) from error
 
 
 def _settle_mode(parent: int, name: str) -> None:

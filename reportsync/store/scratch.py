@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -185,10 +186,16 @@ def open_scratch(folder: int, path: Path, label: str, way: Way) -> Scratch:
         raise
 
 
+@cache
+def _proc_is_there() -> bool:
+    """Say whether there is /proc, by which such a file is named."""
+    return Path("/proc/self/fd").exists()
+
+
 def open_unnamed(folder: int) -> int | None:
     """Return a descriptor of a new file without a name in `folder`; None if that cannot be."""
     flag = getattr(os, "O_TMPFILE", None)
-    if flag is None or not Path("/proc/self/fd").exists():  # /proc is what such a file is named by
+    if flag is None or not _proc_is_there():
         return None
     try:
         return os.open(".", flag | os.O_RDWR, 0o600, dir_fd=folder)

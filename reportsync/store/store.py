@@ -6,7 +6,10 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import date
+from functools import lru_cache, reduce
 from itertools import groupby
+from operator import or_
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,6 +65,7 @@ class Store:
         self._min_free = min_free
         self._way = way
         self._folders = Folders(root)
+        self._days: dict[tuple[str, ...], int] = {}  # of each year's folder, a bit for each day
 
     @property
     def backups(self) -> Path:
@@ -105,38 +109,40 @@ class Store:
 
         Raises Obstructed for what a ledger that was tampered with may say: no name below the root.
         """
-        name = archive_name(report.day, version)
-        if not is_app(report.app) or parse_archive_name(name) is None:
-            raise Obstructed(
-                f"no archive can be named {clean(f'{report.app}/{name}')}, which a row of the ledger says",
-                hint="none of ours writes such a row; move the ledger away, then run 'reportsync repair'",
-            )
-        return self._year(report) / name
+        return _final_path(self.root, report, version)
 
     def versions(self, report: Report) -> list[int]:
-        """Return the versions of `report` whose final names are taken, in order."""
+        """Return the versions of `report` whose final names are taken, in order.
+
+        The folder of a year is looked through once between two sweeps: of the first one that is put
+        there meanwhile this does not tell, and `keep` finds the name taken.
+        """
+        parts = _year_parts(report)
         try:
-            descriptor = self._folders.open(*self._folders.parts(self._year(report)))
+            if parts not in self._days:
+                self._days[parts] = _bits(day for day, _ in self._archives_in(parts))
+            if not self._days[parts] & _bit(report.day):
+                return []
+            found = self._archives_in(parts)
         except FileNotFoundError:
             return []
+        return sorted(version for day, version in found if day == report.day)
+
+    def _archives_in(self, parts: tuple[str, ...]) -> list[tuple[date, int]]:
         with (
-            held(descriptor) as folder,
-            storage_trouble("list", self._year(report)),
+            held(self._folders.open(*parts)) as folder,
+            storage_trouble("list", self.root.joinpath(*parts)),
             os.scandir(folder) as entries,
         ):
-            prefix = day_text(report.day)
-            mine = [entry.name for entry in entries if entry.name.startswith(prefix)]
-        found = [parse_archive_name(name) for name in mine]
-        return sorted(version for day, version in filter(None, found) if day == report.day)
+            return list(filter(None, (parse_archive_name(entry.name) for entry in entries)))
 
     def scratch(self, report: Report) -> Scratch:
         """Return a new scratch file beside the report's final name; use it as a context.
 
         Makes the folders of app and year if needed, durably.
         """
-        path = self._year(report)
-        folder = self._folders.make(*self._folders.parts(path))
-        scratch = open_scratch(folder, path, day_text(report.day), self._way)
+        folder = self._folders.make(*_year_parts(report))
+        scratch = open_scratch(folder, self._year(report), day_text(report.day), self._way)
         scratch.watch_space(lambda: self.require_space(None))
         return scratch
 
@@ -148,7 +154,7 @@ class Store:
         """
         path = self.path(report, version)
         scratch.settle()
-        with held(self._folders.make(*self._folders.parts(path.parent))) as folder:
+        with held(self._folders.make(*_year_parts(report))) as folder:
             scratch.place(folder, path)
         return path
 
@@ -227,6 +233,7 @@ class Store:
 
         Looks only into folders that changed since the last sweep: see `sweep.sweep`.
         """
+        self._days.clear()
         return sweep.sweep(self._folders, self._way)
 
     def write_sums(self, app: str, year: int, entries: Iterable[tuple[str, str]]) -> None:
@@ -264,4 +271,27 @@ class Store:
         return tree.strangers(self.root)
 
     def _year(self, report: Report) -> Path:
-        return self.root / report.app / f"{report.day.year:04}"
+        return self.path(report).parent
+
+
+@lru_cache(maxsize=256)
+def _final_path(root: Path, report: Report, version: int) -> Path:
+    name = archive_name(report.day, version)
+    if not is_app(report.app) or parse_archive_name(name) is None:
+        raise Obstructed(
+            f"no archive can be named {clean(f'{report.app}/{name}')}, which a row of the ledger says",
+            hint="none of ours writes such a row; move the ledger away, then run 'reportsync repair'",
+        )
+    return root.joinpath(*_year_parts(report), name)
+
+
+def _bit(day: date) -> int:
+    return 1 << day.timetuple().tm_yday
+
+
+def _bits(days: Iterable[date]) -> int:
+    return reduce(or_, map(_bit, days), 0)
+
+
+def _year_parts(report: Report) -> tuple[str, str]:
+    return report.app, f"{report.day.year:04}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from reportsync.errors import StorageError
@@ -46,19 +44,35 @@ def storage_error(doing: str, path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot {doing} {path}: {text}", hint=hint)
 
 
-@contextmanager
-def storage_trouble(doing: str, path: Path) -> Iterator[None]:
+class storage_trouble:  # noqa: N801  # used like a function; one made of a generator costs three times
     """Raise a `StorageError` (see `storage_error`) for any `OSError` of the body."""
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(doing, path, error) from error
+
+    __slots__ = ("_doing", "_path")
+
+    def __init__(self, doing: str, path: Path) -> None:
+        self._doing = doing
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(error, OSError):
+            raise storage_error(self._doing, self._path, error) from error
 
 
-@contextmanager
-def held(descriptor: int) -> Iterator[int]:
+class held:  # noqa: N801
     """Close `descriptor` at the end of the body."""
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __enter__(self) -> int:
+        return self._descriptor
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
