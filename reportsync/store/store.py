@@ -119,9 +119,10 @@ class Store:
         """
         parts = _year_parts(report)
         try:
-            if parts not in self._days:
-                self._days[parts] = _bits(day for day, _ in self._archives_in(parts))
-            if not self._days[parts] & _bit(report.day):
+            days = self._days.get(parts)
+            if days is None:
+                days = self._days[parts] = _bits(day for day, _ in self._archives_in(parts))
+            if not days & _bit(report.day):
                 return []
             found = self._archives_in(parts)
         except FileNotFoundError:
