@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from reportsync.model import ONE_DAY
-from reportsync.settings import App, Schedule
+
+if TYPE_CHECKING:
+    from reportsync.settings import App, Schedule
 
 
 def scheduled(day: date, schedule: Schedule) -> datetime:

@@ -6,7 +6,6 @@ words that never hold the text itself. Each writer gives the text that its reade
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from datetime import date, time, timedelta
@@ -31,8 +30,10 @@ _NO_ZONES = re.compile(r"(?i)(right|posix)/.*|posixrules|localtime|factory")
 
 def suggest(word: str, words: Iterable[str]) -> str:
     """Return `; did you mean X?` for the one of `words` that `word` may have meant, or nothing."""
+    from difflib import get_close_matches
+
     by_lower = {known.lower(): known for known in words}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f"; did you mean {by_lower[near[0]]}?" if near else ""
 
 

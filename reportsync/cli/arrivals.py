@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from contextlib import closing
 
 import click
@@ -12,18 +11,9 @@ from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import plural, put, put_json, reader_left
 from reportsync.cli.signals import supervised
 from reportsync.errors import UsageProblem
-from reportsync.ledger import deliveries, queries
-from reportsync.ledger.queries import HeldArchive
-from reportsync.ledger.reader import Reader
 from reportsync.model import system_clock
-from reportsync.notation import readable_size
-from reportsync.service.hooks import arrival_event
-from reportsync.service.world import chosen, look, open_ledger
-from reportsync.settings import Config
 from reportsync.stop import Stop
-from reportsync.store import Store
 
-_CHUNK = 500
 _LOOK_SECONDS = 1.0
 NUMBER = click.IntRange(min=1)
 
@@ -51,10 +41,14 @@ def arrivals(
     """
     if ctx.invoked_subcommand is not None:
         return 0
+    from reportsync.cli.feed import Feed
+    from reportsync.ledger.reader import Reader
+    from reportsync.service.world import chosen
+
     context: Context = ctx.obj
     config = context.load().config
     wanted = frozenset(app.name for app in chosen(config, names)) if names else None
-    feed = _Feed(context, config, since, wanted, as_json)
+    feed = Feed(context, config, since, wanted, as_json)
 
     def work(stop: Stop) -> int:
         with closing(Reader(config.storage.ledger)) as reader:
@@ -65,53 +59,6 @@ def arrivals(
         return stop.code
 
     return supervised(work)
-
-
-class _Feed:
-    """What was shown so far, and how the rest is to be."""
-
-    def __init__(
-        self,
-        context: Context,
-        config: Config,
-        since: int,
-        wanted: Collection[str] | None,
-        as_json: bool,
-    ) -> None:
-        self._context = context
-        self._store = Store(config.storage.archive, 0)
-        self._since = since
-        self._last = since
-        self._wanted = wanted
-        self._as_json = as_json
-
-    def put_new(self, reader: Reader, stop: Stop) -> None:
-        """Show the arrivals that were not shown yet."""
-        while rows := reader.read(queries.arrivals_after, self._last, _CHUNK):
-            for row in rows:
-                if stop.requested or reader_left():
-                    return
-                if self._wanted is None or row.archive.report.app in self._wanted:
-                    self._put(row)
-                self._last = row.number
-
-    def warn_beyond(self, reader: Reader) -> None:
-        """Say so if there is no arrival of the number from which on the feed was asked for."""
-        latest = reader.read(queries.last_arrival_number)
-        if self._since > latest:
-            self._context.note(f"--since {self._since} is beyond the latest arrival, {latest}")
-
-    def _put(self, row: HeldArchive) -> None:
-        archive = row.archive
-        path = self._store.path(archive.report, archive.version).absolute()
-        if self._as_json:
-            put_json(arrival_event(row, path))
-            return
-        version = f" version {archive.version}" if archive.version > 1 else ""
-        flags = "".join(f" [{flag}]" for flag in row.flags)
-        put(
-            f"{row.number}  {archive.report}{version}  {readable_size(archive.size)}  {path}{flags}"
-        )
 
 
 @arrivals.command()
@@ -125,6 +72,9 @@ def replay(context: Context, first: int, last: int | None, as_json: bool) -> int
     The daemon runs it within seconds, else the next 'sync' or 'backfill' does. Of each app these runs come
     before those for later arrivals.
     """
+    from reportsync.ledger import deliveries, queries
+    from reportsync.service.world import look, open_ledger
+
     config = context.load().config
     end = first if last is None else last
     if end < first:

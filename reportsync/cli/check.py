@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from reportsync.cli.context import Context
@@ -12,12 +14,11 @@ from reportsync.cli.tables import styled
 from reportsync.errors import KeyRefused, StorageError
 from reportsync.model import system_clock
 from reportsync.redact import mask
-from reportsync.service.check import Line
-from reportsync.service.check import check as check_all
-from reportsync.service.world import chosen
-from reportsync.sources.daily import DailySource
 from reportsync.stop import Stop
 from reportsync.verdict import Findings, exit_code
+
+if TYPE_CHECKING:
+    from reportsync.service.check import Line
 
 
 @click.command()
@@ -31,6 +32,11 @@ def check(context: Context, names: tuple[str, ...], offline: bool, as_json: bool
     Each line that fails says what mends it. Writes nothing and may run beside the daemon. Exits 0 when
     all is well, 77 when a key is refused, 5 for disk or ledger, 3 when a server cannot be asked.
     """
+    from reportsync.service.check import Line
+    from reportsync.service.check import check as check_all
+    from reportsync.service.world import chosen
+    from reportsync.sources.daily import DailySource
+
     loaded = context.load()
     apps = chosen(loaded.config, names)
 

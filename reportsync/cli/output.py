@@ -7,9 +7,7 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -62,6 +60,9 @@ def put(text: str) -> None:
 
 def put_wrapped(text: str, hang: int = 0) -> None:
     """Write `text` to stdout; on a terminal break it between words, with `hang` blanks before the rest."""
+    import shutil
+    import textwrap
+
     text = text.replace("\n", " ")
     width = shutil.get_terminal_size().columns
     if not sys.stdout.isatty() or len(text) <= width:

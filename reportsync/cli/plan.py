@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,10 +14,10 @@ from reportsync.cli.days import DAY, MOMENT, check_order
 from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import put, put_json, put_wrapped
 from reportsync.model import instant_text, system_clock
-from reportsync.plan import Ask, Planned
-from reportsync.plan import plan as decide
-from reportsync.service.world import chosen, coverages, look
-from reportsync.settings import App, Config
+
+if TYPE_CHECKING:
+    from reportsync.plan import Ask, Planned
+    from reportsync.settings import App, Config
 
 
 @click.command()
@@ -44,6 +44,9 @@ def plan(
 
     The very planner of the daemon, asked with this instant or another. Writes nothing.
     """
+    from reportsync.plan import Ask
+    from reportsync.service.world import chosen
+
     check_order(since, until, at or system_clock())
     config = context.load().config
     print_plan(config, chosen(config, names), Ask(since, until), as_json, now=at)
@@ -60,6 +63,9 @@ def print_plan(
     waiting: bool = True,
 ) -> None:
     """Print the plan for `ask`; with `waiting` also what is not fetched now."""
+    from reportsync.plan import plan as decide
+    from reportsync.service.world import coverages, look
+
     now = now or system_clock()
     with look(config) as ledger:
         rows = decide(coverages(ledger, apps, now), ask, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,9 @@ from reportsync.cli.options import JSON
 from reportsync.cli.output import put, put_json, say
 from reportsync.errors import ExitCode, UsageProblem
 from reportsync.model import system_clock
-from reportsync.settings import Config
+
+if TYPE_CHECKING:
+    from reportsync.settings import Config
 
 _LEVELS = {-1: "warning", 1: "info", 2: "debug"}
 

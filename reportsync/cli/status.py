@@ -12,8 +12,6 @@ from reportsync.cli.output import plural, put, put_json, put_wrapped
 from reportsync.cli.tables import Cell, Column, print_table, styled
 from reportsync.model import system_clock
 from reportsync.notation import readable_size
-from reportsync.service.status import status as coverage_status
-from reportsync.service.world import chosen, look
 from reportsync.verdict import Findings, exit_code
 
 MARKS = {
@@ -46,6 +44,9 @@ def status(context: Context, names: tuple[str, ...], check: bool, as_json: bool)
     Coverage per app, gaps with their reasons and next attempts, and a strip of the last 30 days. Writes
     nothing; works before the first pass and while a daemon runs.
     """
+    from reportsync.service.status import status as coverage_status
+    from reportsync.service.world import chosen, look
+
     config = context.load().config
     apps = chosen(config, names)
     with look(config) as ledger:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -10,13 +10,13 @@ from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
 from reportsync.cli.options import APP, JSON
-from reportsync.cli.passes import tell_pass
 from reportsync.cli.signals import supervised
 from reportsync.model import system_clock
-from reportsync.plan import Ask
-from reportsync.service.passes import Listener, Order, Summary, run_pass
-from reportsync.service.world import World, chosen
-from reportsync.settings import Config
+
+if TYPE_CHECKING:
+    from reportsync.service.passes import Listener, Order, Summary
+    from reportsync.service.world import World
+    from reportsync.settings import Config
 
 
 @click.command()
@@ -30,6 +30,10 @@ def sync(context: Context, names: tuple[str, ...], as_json: bool) -> int:
     report is stored or waived, 3 while any is missing, 77 when a key was refused, 5 when disk or ledger
     fail.
     """
+    from reportsync.plan import Ask
+    from reportsync.service.passes import Order
+    from reportsync.service.world import chosen
+
     config = context.load().config
     order = Order("sync", chosen(config, names), Ask(), config.http.workers)
     return _pass(context, config, order, as_json)
@@ -69,6 +73,10 @@ def backfill(
     Safe beside the daemon and beside other backfills: each report is fetched once. Nothing stored is ever
     overwritten. Days: YYYY-MM-DD, YYYYMMDD, yesterday, -7d.
     """
+    from reportsync.plan import Ask
+    from reportsync.service.passes import Order
+    from reportsync.service.world import chosen
+
     check_range(since, until, system_clock())
     config = context.load().config
     ask = Ask(since, until, order, patient=False, again=force)
@@ -84,6 +92,9 @@ def backfill(
 
 
 def _pass(context: Context, config: Config, order: Order, as_json: bool) -> int:
+    from reportsync.cli.passes import tell_pass
+    from reportsync.service.passes import run_pass
+
     if order.workers != config.http.workers:
         config = config.model_copy(
             update={"http": config.http.model_copy(update={"workers": order.workers})}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,24 +14,17 @@ from reportsync.cli.days import DAY, check_range
 from reportsync.cli.failure import show
 from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import plural, put, put_json, say
-from reportsync.cli.passes import announcer_for, tell_pass
 from reportsync.cli.signals import supervised
 from reportsync.errors import Stopped
 from reportsync.model import system_clock
-from reportsync.plan import Ask
-from reportsync.service.announcing import WAIT_SECONDS
 from reportsync.service.judge import Checked, Found
-from reportsync.service.mending import Mended
-from reportsync.service.passes import Listener, Order, Summary, run_pass
-from reportsync.service.rebuild import Wanted, find_backup, make_whole
-from reportsync.service.repair import foresee, mend
-from reportsync.service.seen import seen_in
-from reportsync.service.verify import first_unreadable, nothing_kept
-from reportsync.service.verify import verify as re_hash_all
-from reportsync.service.world import World, chosen, open_world
 from reportsync.stop import Stop
-from reportsync.store import Store
 from reportsync.verdict import Findings, exit_code
+
+if TYPE_CHECKING:
+    from reportsync.service.mending import Mended
+    from reportsync.service.passes import Listener, Summary
+    from reportsync.service.world import World
 
 _RARE = (Found.MISRECORDED, Found.UNREADABLE)
 
@@ -56,6 +50,13 @@ def verify(
     that. Exits 5 if one cannot be read, which says nothing about it. With --oldest, repeated calls go round
     all archives, also several at once; the daemon does so by itself.
     """
+    from reportsync.cli.passes import announcer_for
+    from reportsync.service.announcing import WAIT_SECONDS
+    from reportsync.service.seen import seen_in
+    from reportsync.service.verify import first_unreadable, nothing_kept
+    from reportsync.service.verify import verify as re_hash_all
+    from reportsync.service.world import chosen, open_world
+
     now = system_clock()
     check_range(since, None, now)
     config = context.load().config
@@ -143,6 +144,14 @@ def repair(
     newest backup in the archive, from what can still be read of it, and from the files. With -n nothing is
     written, and the exit code is 4 if an archive is damaged or lost.
     """
+    from reportsync.cli.passes import tell_pass
+    from reportsync.plan import Ask
+    from reportsync.service.passes import Order, run_pass
+    from reportsync.service.rebuild import Wanted, find_backup, make_whole
+    from reportsync.service.repair import foresee, mend
+    from reportsync.service.world import chosen
+    from reportsync.store import Store
+
     config = context.load().config
     apps = chosen(config, names)
     store = Store(config.storage.archive, config.storage.min_free)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,12 +14,11 @@ from reportsync.cli.days import DAY, check_range
 from reportsync.cli.options import JSON
 from reportsync.cli.output import put, put_json, say
 from reportsync.errors import StorageError, UsageProblem
-from reportsync.ledger import waivers
 from reportsync.model import Waiver, system_clock
 from reportsync.redact import clean
-from reportsync.service.sums import back_up_now
-from reportsync.service.world import chosen, open_ledger
-from reportsync.settings import App, Config
+
+if TYPE_CHECKING:
+    from reportsync.settings import App, Config
 
 _DASHES = {"ignore_unknown_options": True}
 
@@ -47,6 +47,9 @@ def waive(
     Waived days are not asked for and do not count as missing. Stored days stay stored. A waiver ends by
     itself after --until, or if the report is stored all the same; 'unwaive' takes it back.
     """
+    from reportsync.ledger import waivers
+    from reportsync.service.world import chosen, open_ledger
+
     now = system_clock()
     check_range(first, last or first, now)
     if not reason.strip():
@@ -89,6 +92,9 @@ def waive(
 @click.pass_obj
 def unwaive(context: Context, app: str, first: DayWord, last: DayWord | None, as_json: bool) -> int:
     """Reopen the days FROM to TO of APP: they are expected, and asked for, again."""
+    from reportsync.ledger import waivers
+    from reportsync.service.world import chosen, open_ledger
+
     now = system_clock()
     check_range(first, last or first, now)
     config = context.load().config
@@ -110,6 +116,8 @@ def unwaive(context: Context, app: str, first: DayWord, last: DayWord | None, as
 
 def _back_up(config: Config, now: datetime) -> None:
     """Put a person's word into today's backup: it is what a rebuilt ledger could not find out again."""
+    from reportsync.service.sums import back_up_now
+
     try:
         back_up_now(config, now.date())
     except StorageError as error:

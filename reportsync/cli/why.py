@@ -12,8 +12,6 @@ from reportsync.cli.days import DAY
 from reportsync.cli.options import JSON
 from reportsync.cli.output import plural, put, put_json, put_wrapped
 from reportsync.model import system_clock
-from reportsync.service.why import why as explain
-from reportsync.service.world import chosen, look
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -23,6 +21,9 @@ from reportsync.service.world import chosen, look
 @click.pass_obj
 def why(context: Context, app: str, day: DayWord, as_json: bool) -> int:
     """Explain DAY of APP: the state, the rule that decided it, every attempt, and the command to act."""
+    from reportsync.service.why import why as explain
+    from reportsync.service.world import chosen, look
+
     config = context.load().config
     (one,) = chosen(config, [app])
     now = system_clock()

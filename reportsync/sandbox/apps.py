@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from reportsync.calendar import scheduled
 from reportsync.notation import time_text
-from reportsync.settings import App, Schedule
+
+if TYPE_CHECKING:
+    from reportsync.settings import App, Schedule
 
 _UTC = ZoneInfo("UTC")
 _END = date(9999, 12, 1)  # leaves room for the instants that follow from a day
@@ -75,6 +78,8 @@ class SandboxApp:
 
 @cache
 def _schedule(timezone: ZoneInfo, report_time: time) -> Schedule:
+    from reportsync.settings import Schedule
+
     return Schedule(timezone=timezone, report_time=report_time)
 
 
