@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -164,49 +163,6 @@ def test_without_a_command_the_help_is_shown_and_readable(words: list[str]) -> N
 
 def test_an_unknown_command_gets_one_hint(place: Place) -> None:
     assert place.run("zzz").err.count("--help") == 1
-
-
-def imported(*words: str, place: Place) -> set[str]:
-    """Return the names of all modules that a command imports."""
-    command = [sys.executable, "-X", "importtime", "-m", "reportsync"]
-    done = subprocess.run(
-        [*command, "--config", str(place.config), *words],
-        env=environment(), capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
-    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
-
-
-@pytest.mark.parametrize("word", ["--version", "--help"])
-def test_help_and_version_import_nothing_heavy(place: Place, word: str) -> None:
-    found = imported(word, place=place)
-    heavy = {
-        "sqlalchemy",
-        "requests",
-        "pydantic",
-        "rich",
-        "yaml",
-        "structlog",
-        "apscheduler",
-        "alembic",
-    }
-    assert "click" in found
-    assert not found & heavy
-
-
-@pytest.mark.slow
-def test_status_imports_no_network_no_scheduler_and_no_migrations(place: Place) -> None:
-    place.write(block(APP, "http://127.0.0.1:9"))
-    found = imported("status", place=place)
-    assert "sqlalchemy" in found
-    assert not found & {
-        "requests",
-        "urllib3",
-        "rich",
-        "structlog",
-        "apscheduler",
-        "alembic",
-        "jinja2",
-    }
 
 
 def test_version_is_told(place: Place) -> None:
