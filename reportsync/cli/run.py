@@ -61,13 +61,12 @@ def _address(listen: str | None) -> object:
 @click.pass_obj
 def health(context: Context, as_json: bool) -> int:
     """Exit 0 while the daemon makes progress, 3 when it does not."""
-    from reportsync.daemon import KIND
     from reportsync.service.health import health as judge
     from reportsync.service.world import look
 
     config = context.load().config
     with look(config) as ledger:
-        found = judge(ledger, KIND, config.daemon, system_clock())
+        found = judge(ledger, config.daemon, system_clock())
     if as_json:
         put_json({"version": 1, "healthy": found.healthy, "reason": found.text})
     elif found.healthy:

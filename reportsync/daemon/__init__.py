@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from reportsync.announce.log import Logger
 from reportsync.announce.metrics import Metrics
 from reportsync.daemon.daemon import (
-    KIND,
     LAST_WORDS_SECONDS,
     WATCHED,
     Again,
@@ -21,7 +20,7 @@ from reportsync.service.world import open_world
 from reportsync.settings import Config
 from reportsync.stop import Stop
 
-__all__ = ["KIND", "WATCHED", "serve"]
+__all__ = ["WATCHED", "serve"]
 
 
 def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:

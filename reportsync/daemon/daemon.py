@@ -27,6 +27,7 @@ from reportsync.plan import Ask
 from reportsync.service import hooks
 from reportsync.service.announcing import Announcer
 from reportsync.service.background import Events, Verifier
+from reportsync.service.health import KIND
 from reportsync.service.judge import Checked
 from reportsync.service.mending import Mended
 from reportsync.service.passes import Listener, Order, Summary, run_pass
@@ -34,9 +35,6 @@ from reportsync.service.seen import Watch, seen_in
 from reportsync.service.world import World
 from reportsync.settings import Config
 from reportsync.web import StatusServer
-
-KIND = "run"
-"""The kind of the daemon's passes in the ledger, by which `health` finds them."""
 
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LAST_WORDS_SECONDS = 2.0

@@ -9,6 +9,9 @@ from reportsync.ledger import Ledger, queries
 from reportsync.model import instant_text
 from reportsync.settings import Daemon
 
+KIND = "run"
+"""The kind of the daemon's passes in the ledger."""
+
 SLACK = timedelta(minutes=2)
 """What a pass may take to begin, commit and write its files on a slow machine."""
 
@@ -21,12 +24,12 @@ class Health:
     text: str
 
 
-def health(ledger: Ledger, kind: str, daemon: Daemon, now: datetime) -> Health:
-    """Say whether passes of `kind` go on as `daemon` is set, at the instant `now`.
+def health(ledger: Ledger, daemon: Daemon, now: datetime) -> Health:
+    """Say whether the daemon's passes go on as `daemon` is set, at the instant `now`.
 
     A pass under way shows life every 15 s, the next begins within the interval after the last.
     """
-    found = ledger.read(queries.last_progress, kind, now)
+    found = ledger.read(queries.last_progress, KIND, now)
     if found is None:
         return Health(False, "the daemon has made no pass yet")
     beat, running = found
