@@ -74,6 +74,11 @@ def parse_base_url(text: object) -> object:
     return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
 
 
+def host_of(url: str) -> str:
+    """Return host and port of a URL as messages name them, without user and password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 def is_loopback(host: str) -> bool:
     """Say whether `host` (no port, no brackets) is this machine: localhost, 127.0.0.0/8 or ::1."""
     if host == "localhost":

@@ -327,7 +327,7 @@ class Http(Settings):
         description="requests per second and host: 2/s, 30/m, 100/h; 0 is no limit",
     )
     workers: Count = Field(
-        default=8, ge=1, le=256, description="downloads at once; also the cap per host"
+        default=8, ge=1, le=256, description="downloads at once, at most; learnt for each host"
     )
     bandwidth: Size = Field(
         default=0, ge=0, description="bytes per second over all downloads; 0 is no limit"

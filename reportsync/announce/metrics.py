@@ -48,7 +48,7 @@ Figures = Callable[[], Sequence[AppFigures] | None]
 class Metrics:
     """The metrics of one process, in a registry of its own. Safe to use from several threads.
 
-    The labels are the names of apps and the outcomes of attempts: their number is bounded by the config.
+    The labels are apps, their hosts and the outcomes of attempts: their number is bounded by the config.
     """
 
     def __init__(self) -> None:
@@ -74,6 +74,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._width = Gauge(
+            "reportsync_width",
+            "How many reports at once the host is asked for, or was by the last pass that asked it.",
+            ["host"],
+            registry=self._registry,
+        )
         self._last_pass = Gauge(
             "reportsync_last_pass_timestamp_seconds",
             "When the last pass ended; 0 before the first.",
@@ -94,6 +100,10 @@ class Metrics:
         """Count an attempt at a report of `app` that took `seconds`."""
         self._attempts.labels(app=app, outcome=outcome).inc()
         self._seconds.observe(seconds)
+
+    def width(self, host: str, width: int) -> None:
+        """Note that `host` is asked for `width` reports at once."""
+        self._width.labels(host=host).set(width)
 
     def verified(self, app: str, result: str) -> None:
         """Count an archive of `app` that was read again."""

@@ -79,6 +79,10 @@ class PlainLines(Shown):
         if self._verbosity >= 0 or ended.outcome in (Outcome.FAILED, Outcome.REJECTED):
             say(report_line(ended, self._verbosity))
 
+    def width(self, host: str, width: int) -> None:
+        if self._verbosity > 1:
+            say(width_line(host, width))
+
     def waiting_for_others(self, count: int) -> None:
         if self._verbosity >= 0:
             say(waiting_line(count))
@@ -92,6 +96,11 @@ class PlainLines(Shown):
 def waiting_line(count: int) -> str:
     """Say that others work on `count` reports."""
     return f"waiting for {plural(count, 'report')} that other processes are working on"
+
+
+def width_line(host: str, width: int) -> str:
+    """Say how many reports at once a host is asked for."""
+    return f"{host} is asked for {plural(width, 'report')} at once"
 
 
 def report_line(ended: Collected, verbosity: int = 0) -> str:

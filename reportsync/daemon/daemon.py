@@ -60,6 +60,10 @@ class _Diarist(Listener):
     def begun(self, planned: int) -> None:
         self._vitals.alive()
 
+    def width(self, host: str, width: int) -> None:
+        self._logger.debug("width", host=host, width=width)
+        self._metrics.width(host, width)
+
     def ended(self, ended: Collected) -> None:
         self._vitals.alive()
         log_report(self._logger, ended)

@@ -1,16 +1,20 @@
-"""Who works on what next: the newest days' lane before the gaps, apps in turn, one probe per app."""
+"""Who works on what next: newest days before gaps, apps in turn, one probe per app, hosts not too wide."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from reportsync.collect import Collected
 from reportsync.errors import AppRefused
 from reportsync.model import ANSWERED, Outcome, Report
+from reportsync.width import Exchange, Sign, Width
+
+SILENCE = 10.0
+"""Seconds without an answer after which requests are no load to speak of, and hold up no others."""
 
 PATIENCE_WITH_APP = 10
 """So many failures of an app in a row, without an answer between, end its turn for this pass."""
@@ -19,10 +23,47 @@ PATIENCE_WITH_REFUSALS = 3
 """So many redirects, bad certificates and 410s in a row do so too; one may be about its day alone."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A request that is under way.
+
+    `mark` is its host's, `began` the running time in seconds; `spare` says that its host could have been
+    asked for twice as much.
+    """
+
+    report: Report
+    mark: int
+    began: float
+    spare: bool
+
+
+@dataclass(slots=True)
+class _Host:
+    """What is under way at one host: reports handed out and not yet downloaded."""
+
+    width: Width
+    asking: dict[Report, bool] = field(default_factory=dict)  # whether it is a newest day
+    pausing: set[Report] = field(default_factory=set)  # of those, until they are repeated
+    unanswered: set[Request] = field(default_factory=set)
+    silent: int = 0
+    proven: bool = False  # an app of it was accepted
+
+    @property
+    def busy(self) -> int:
+        """How many are under way and do not pause."""
+        return len(self.asking) - len(self.pausing)
+
+    def room(self, newest: bool = False) -> int:
+        """Return how many more may start; beside mere silence one may always."""
+        beside = sum(self.asking.values()) if newest else len(self.asking)
+        return max(self.width.now - beside, int(len(self.asking) == self.silent))
+
+
 @dataclass(slots=True)
 class _Lane:
     """One app's reports of this pass."""
 
+    host: _Host
     newest: deque[date] = field(default_factory=deque)
     gaps: deque[date] = field(default_factory=deque)
     running: int = 0
@@ -49,15 +90,30 @@ class Turn:
 class Lanes:
     """Hand reports to workers; safe to use from several threads.
 
-    `reserved` workers are kept for newest days that become due while gaps are being filled.
+    `reserved` workers are kept for newest days that become due while gaps are being filled. `hosts` names
+    the host of each app. No more is downloaded from a host at once than its width, which begins with
+    `first` (else all workers). A newest day waits for other newest days alone, and so may exceed it.
     """
 
-    def __init__(self, workers: int, reserved: int = 0) -> None:
+    def __init__(
+        self,
+        workers: int,
+        reserved: int = 0,
+        hosts: Mapping[str, str] | None = None,
+        first: int | None = None,
+    ) -> None:
         self._changed = threading.Condition()
+        self._workers = workers
+        self._reserved = reserved
+        self._host_of = hosts or {}
+        self._first = workers if first is None else first
+        self._hosts: dict[str, _Host] = {}
         self._lanes: dict[str, _Lane] = {}
         self._order: deque[str] = deque()
         self._seen: set[Report] = set()
         self._gap_workers = max(workers - reserved, 1)
+        self._running = 0
+        self._hired = 0
         self._closed = False
 
     def add(self, reports: Iterable[Report], *, newest: Iterable[Report] = ()) -> int:
@@ -85,7 +141,7 @@ class Lanes:
                 turn = self._next()
                 if turn is not None:
                     return turn
-                if not any(lane.running for lane in self._lanes.values()):
+                if not self._running:
                     return None
                 self._changed.wait()
             return None
@@ -95,16 +151,78 @@ class Lanes:
         with self._changed:
             lane = self._lane(app)
             if not lane.accepted:
-                lane.accepted = True
+                lane.accepted = lane.host.proven = True
                 self._changed.notify_all()
+
+    def asked(self, report: Report, now: float) -> Request:
+        """Note that a request for `report` begins at the running time `now`."""
+        with self._changed:
+            host = self._lane(report.app).host
+            host.asking.setdefault(report, False)
+            host.pausing.discard(report)
+            spare = 2 * host.busy <= host.width.now
+            request = Request(report, host.width.begin(host.busy), now, spare)
+            host.unanswered.add(request)
+            return request
+
+    def answering(self, request: Request) -> None:
+        """Note that an archive begins to come."""
+        with self._changed:
+            self._lane(request.report.app).host.unanswered.discard(request)
+
+    def answered(self, request: Request, exchange: Exchange) -> bool:
+        """Note how `request` ended; return whether the widths and hands wanted are worth a look.
+
+        The strain of an app that never got through, at a host where others do, is that app's own.
+        """
+        with self._changed:
+            lane = self._lane(request.report.app)
+            host, before = lane.host, lane.host.width.now
+            host.unanswered.discard(request)
+            if exchange.sign is not Sign.STRAIN or lane.accepted or not host.proven:
+                host.width.end(exchange)
+            if exchange.sign is not Sign.WELL:
+                host.pausing.add(request.report)
+                return host.width.now != before
+            host.asking.pop(request.report, None)
+            self._changed.notify_all()
+            return host.width.now != before or self._short
+
+    def look(self, now: float) -> None:
+        """Notice who has been silent for long at the running time `now`."""
+        with self._changed:
+            for host in self._hosts.values():
+                before = host.silent
+                host.silent = sum(now - one.began >= SILENCE for one in host.unanswered)
+                if host.silent > before:
+                    self._changed.notify_all()
+
+    def widths(self) -> dict[str, int]:
+        """Return how many at once each host is asked for now."""
+        with self._changed:
+            return {name: host.width.now for name, host in self._hosts.items()}
+
+    def hands(self) -> int:
+        """Return how many workers to have: those at work, others for what may start, reserved ones."""
+        with self._changed:
+            queued = dict.fromkeys(self._hosts, 0)
+            for app, lane in self._lanes.items():
+                if not lane.barred:
+                    queued[self._host_of.get(app, "")] += len(lane.newest) + len(lane.gaps)
+            ready = sum(min(queued[name], host.room()) for name, host in self._hosts.items())
+            wanted = min(self._running + ready + self._reserved, self._workers)
+            self._hired = max(self._hired, wanted)
+            return self._hired
 
     def done(self, turn: Turn, ended: Collected | None) -> None:
         """Give back a turn; `ended` is None if it ended in an error that ends the pass."""
         with self._changed:
             lane = self._lane(turn.report.app)
+            self._running -= 1
             lane.running -= 1
-            if not turn.newest:
-                lane.gaps_running -= 1
+            lane.gaps_running -= not turn.newest
+            lane.host.asking.pop(turn.report, None)
+            lane.host.pausing.discard(turn.report)
             if ended is not None:
                 self._learn(lane, ended)
             self._changed.notify_all()
@@ -128,7 +246,9 @@ class Lanes:
 
     def _lane(self, app: str) -> _Lane:
         if app not in self._lanes:
-            self._lanes[app] = _Lane()
+            name = self._host_of.get(app, "")
+            host = self._hosts.setdefault(name, _Host(Width(self._workers, self._first)))
+            self._lanes[app] = _Lane(host)
             self._order.append(app)
         return self._lanes[app]
 
@@ -138,15 +258,14 @@ class Lanes:
     def _next_newest(self) -> Turn | None:
         for app in self._order:
             lane = self._lanes[app]
-            if lane.newest and lane.open:
-                lane.running += 1
-                return Turn(Report(app, lane.newest.popleft()), newest=True)
+            if lane.newest and lane.open and lane.host.room(newest=True):
+                return self._start(app, lane.newest.popleft(), newest=True)
         return None
 
     def _next_gap(self) -> Turn | None:
         if sum(lane.gaps_running for lane in self._lanes.values()) >= self._gap_workers:
             return None
-        ready = [app for app in self._order if self._lanes[app].gaps and self._lanes[app].open]
+        ready = [app for app in self._order if self._may_fill(self._lanes[app])]
         if not ready:
             return None
         # The app with the least under way: a slow one cannot take every worker from the others.
@@ -154,9 +273,23 @@ class Lanes:
         self._order.remove(app)
         self._order.append(app)
         lane = self._lanes[app]
-        lane.running += 1
         lane.gaps_running += 1
-        return Turn(Report(app, lane.gaps.popleft()), newest=False)
+        return self._start(app, lane.gaps.popleft(), newest=False)
+
+    def _start(self, app: str, day: date, *, newest: bool) -> Turn:
+        lane = self._lanes[app]
+        report = Report(app, day)
+        self._running += 1
+        lane.running += 1
+        lane.host.asking[report] = newest
+        return Turn(report, newest)
+
+    def _may_fill(self, lane: _Lane) -> bool:
+        return bool(lane.gaps) and lane.open and lane.host.room() > 0
+
+    @property
+    def _short(self) -> bool:
+        return self._hired < self._workers and self._running + self._reserved >= self._hired
 
     def _learn(self, lane: _Lane, ended: Collected) -> None:
         if ended.bars_app:
@@ -168,4 +301,4 @@ class Lanes:
             lane.barred |= lane.refusals >= PATIENCE_WITH_REFUSALS
         elif ended.outcome in ANSWERED:
             lane.failures = lane.refusals = 0
-            lane.accepted = True
+            lane.accepted = lane.host.proven = True

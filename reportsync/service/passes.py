@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 
+from reportsync.address import host_of
 from reportsync.calendar import next_due
 from reportsync.collect import Collected, Tools, Wish, collect
 from reportsync.errors import Stopped, StorageError, TooLarge
@@ -19,24 +21,34 @@ from reportsync.known import Coverage
 from reportsync.ledger import records, upkeep
 from reportsync.model import Outcome, Report
 from reportsync.plan import Ask, Planned, plan
+from reportsync.service.gauged import Gauged
 from reportsync.service.lanes import Lanes, Turn
 from reportsync.service.sums import back_up, write_sums
 from reportsync.service.world import World, coverages
 from reportsync.settings import App
 from reportsync.store import Obstructed
 from reportsync.verdict import Findings, exit_code
+from reportsync.width import first_width
 
 BEAT_SECONDS = 15.0
 _TICK_SECONDS = 1.0
 _BUSY_POLL_SECONDS = 0.5
 
 
+class _Word(Enum):
+    """What a worker says beside how reports ended."""
+
+    LEFT = auto()
+    WIDTH_CHANGED = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a pass is to do.
 
-    `kind` names the door it came from. `wait_for_busy`: stay until reports claimed by others are done.
-    `reserved`: workers kept for days that become due meanwhile, which `refill` looks for.
+    `kind` names the door it came from; at most `workers` reports are worked on at once. `wait_for_busy`:
+    stay until reports claimed by others are done. `reserved`: workers kept for days that become due
+    meanwhile, which `refill` looks for.
     """
 
     kind: str
@@ -109,6 +121,9 @@ class Listener:
     def ended(self, ended: Collected) -> None:
         """Say how the work on one report ended."""
 
+    def width(self, host: str, width: int) -> None:
+        """Say that `host` is asked for `width` reports at once from now on."""
+
     def waiting_for_others(self, count: int) -> None:
         """Say that `count` reports are claimed by other processes, and that their end is awaited."""
 
@@ -129,8 +144,12 @@ class _Pass:
         self._listener = listener
         self._id = secrets.token_hex(8)
         self._tally = _Tally()
-        self._lanes = Lanes(order.workers, order.reserved)
-        self._ended: queue.SimpleQueue[Collected | BaseException | None] = queue.SimpleQueue()
+        hosts = {app.name: host_of(app.base_url) for app in order.apps}
+        first = first_width(order.workers, limited=world.config.http.rate > 0)
+        self._lanes = Lanes(order.workers, order.reserved, hosts, first)
+        self._widths: dict[str, int] = {}
+        self._threads: list[threading.Thread] = []
+        self._ended: queue.SimpleQueue[Collected | BaseException | _Word] = queue.SimpleQueue()
         self._apps = {app.name: app for app in order.apps}
         self._started = world.clock()
         self._planned = 0
@@ -141,7 +160,7 @@ class _Pass:
         self._tools = Tools(
             ledger=world.ledger,
             store=world.store,
-            source=world.source,
+            source=Gauged(world.source, self._lanes, time.monotonic, self._width_changed),
             http=world.config.http,
             clock=world.clock,
             stop=world.stop,
@@ -195,29 +214,26 @@ class _Pass:
         if not self._planned:
             return
         self._world.store.require_space(None)
-        # Days that become due meanwhile need hands too, however little there was at the beginning.
-        needed = self._order.workers if self._order.refill else self._planned
-        workers = min(self._order.workers, needed)
-        threads: list[threading.Thread] = []
+        self._tell_widths()
         try:
-            self._hire(threads, workers)
-            self._listen(len(threads))
+            self._hire()
+            self._listen()
         finally:
             self._lanes.close()
-            for thread in threads:
+            for thread in self._threads:
                 thread.join()
 
-    def _hire(self, threads: list[threading.Thread], workers: int) -> None:
-        """Start `workers` threads, fewer if the machine gives no more; raise if it gives none."""
-        for number in range(workers):
+    def _hire(self) -> None:
+        """Start the workers that are wanted by now, as many as the machine gives; raise if it gives none."""
+        for number in range(len(self._threads), self._lanes.hands()):
             thread = threading.Thread(target=self._worker, name=f"collect-{number}", daemon=True)
             try:
                 thread.start()
             except RuntimeError:
-                if not threads:
+                if not self._threads:
                     raise
                 return
-            threads.append(thread)
+            self._threads.append(thread)
 
     def _worker(self) -> None:
         try:
@@ -227,7 +243,7 @@ class _Pass:
             self._lanes.close()
             self._ended.put(error)
         finally:
-            self._ended.put(None)
+            self._ended.put(_Word.LEFT)
 
     def _work_on(self) -> None:
         while not self._world.stop.requested and (turn := self._lanes.take()) is not None:
@@ -253,19 +269,34 @@ class _Pass:
             app, turn.report.day, wish, self._tools, lambda: self._lanes.accepted(app.name)
         )
 
-    def _listen(self, workers: int) -> None:
+    def _listen(self) -> None:
         """Take in what the workers report, until all have left."""
-        while workers:
+        left = 0
+        while left < len(self._threads):
+            item: object = None
             with contextlib.suppress(queue.Empty):
                 item = self._ended.get(timeout=_TICK_SECONDS)
-                if item is None:
-                    workers -= 1
-                elif isinstance(item, Collected):
-                    self._take_in(item)
-                else:
-                    self._failed(item)
+            if isinstance(item, Collected):
+                self._take_in(item)
+            elif isinstance(item, BaseException):
+                self._failed(item)
+            else:
+                left += item is _Word.LEFT
+                self._lanes.look(time.monotonic())
+                self._hire()
+                self._tell_widths()
             self._beat()
             self._refill()
+
+    def _width_changed(self) -> None:
+        self._ended.put(_Word.WIDTH_CHANGED)
+
+    def _tell_widths(self) -> None:
+        widths = self._lanes.widths()
+        for host, width in widths.items():
+            if width != self._widths.get(host):
+                self._listener.width(host, width)
+        self._widths = widths
 
     def _beat(self) -> None:
         """Show others now and then that the pass goes on."""
@@ -301,6 +332,7 @@ class _Pass:
             and not self._world.stop.requested
         ):
             self._queue_due(now)
+            self._hire()
 
     def _wait_for_busy(self) -> None:
         """Look at reports that others have claimed until each is stored, settled or ours."""

@@ -43,6 +43,9 @@ class Watch(Listener):
         self._keep(ended)
         self._inner.ended(ended)
 
+    def width(self, host: str, width: int) -> None:
+        self._inner.width(host, width)
+
     def waiting_for_others(self, count: int) -> None:
         self._inner.waiting_for_others(count)
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 
+from reportsync.address import host_of
 from reportsync.errors import KeyRefused, NotThereYet
 from reportsync.model import Clock, system_clock
 from reportsync.settings import App, Http
 from reportsync.sources import OpenSink, Received
-from reportsync.sources.http import Transport, host_of
+from reportsync.sources.http import Transport
 from reportsync.stop import Stop
 
 

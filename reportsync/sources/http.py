@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import requests
 from urllib3 import HTTPResponse
@@ -35,11 +34,6 @@ _HEADERS = {
     "Accept": "*/*",
     "Accept-Encoding": "identity",
 }
-
-
-def host_of(url: str) -> str:
-    """Return host and port of a URL as messages name them, without user and password."""
-    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 class Transport:

@@ -176,6 +176,48 @@ MUTANTS = (
         ("service/test_lanes.py::test_row_14_the_newest_days_go_before_every_gap",),
     ),
     Mutant(
+        "newest-day-behind-the-width",
+        "a newest day waits for no gap",
+        "service/lanes.py",
+        "        beside = sum(self.asking.values()) if newest else len(self.asking)\n",
+        "        beside = len(self.asking)\n",
+        (
+            "service/test_lanes.py::"
+            "test_row_14_a_newest_day_goes_beside_as_many_gaps_as_are_allowed",
+        ),
+    ),
+    Mutant(
+        "no-reserved-worker",
+        "a worker is kept for days that become due while gaps are being filled",
+        "service/lanes.py",
+        "        self._gap_workers = max(workers - reserved, 1)\n",
+        "        self._gap_workers = workers\n",
+        (
+            "service/test_lanes.py::"
+            "test_row_14_a_reserved_worker_is_free_for_a_day_that_becomes_due_meanwhile",
+        ),
+    ),
+    Mutant(
+        "strain-changes-nothing",
+        "a host that strains is asked for half",
+        "width.py",
+        "        self.now = max(self.now // 2, 1)\n",
+        "        self.now = max(self.now, 1)\n",
+        (
+            "decisions/test_width.py::test_all_that_is_under_way_halves_it_once",
+            "decisions/test_width.py::"
+            "test_a_host_that_queues_what_it_gets_is_not_asked_for_ever_more",
+        ),
+    ),
+    Mutant(
+        "each-refusal-halves",
+        "what is under way when a host strains halves its width once",
+        "width.py",
+        "        self._mark += 1\n",
+        "",
+        ("decisions/test_width.py::test_all_that_is_under_way_halves_it_once",),
+    ),
+    Mutant(
         "damage-outranks-a-refused-key",
         "of several findings 5 goes before 77 before 4 before 3",
         "verdict.py",

@@ -14,7 +14,8 @@ import pytest
 from reportsync.collect import Collected
 from reportsync.errors import AppRefused
 from reportsync.model import ONE_DAY, Outcome, Report
-from reportsync.service.lanes import PATIENCE_WITH_APP, Lanes, Turn
+from reportsync.service.lanes import PATIENCE_WITH_APP, SILENCE, Lanes, Turn
+from reportsync.width import Exchange, Sign
 
 DAY = date(2026, 3, 1)
 
@@ -313,3 +314,126 @@ def test_invariant_7_many_workers_take_each_report_once_and_leave_none() -> None
         list(threads.map(work, range(16)))
     assert Counter(seen) == Counter(queued)
     assert lanes.left() == 0
+
+
+def exchanged(lanes: Lanes, report: Report, sign: Sign = Sign.WELL) -> None:
+    """Have a request for `report` begin, and end with `sign`."""
+    request = lanes.asked(report, 0.0)
+    lanes.answered(request, Exchange(request.mark, 0.0, sign))
+
+
+def wide(workers: int, first: int, **hosts: str) -> Lanes:
+    """Return lanes with gaps of nine days for each app, at its host, whose keys are accepted."""
+    lanes = Lanes(workers, 0, hosts, first)
+    for app in hosts:
+        lanes.add(reports(app, 9))
+        lanes.accepted(app)
+    return lanes
+
+
+def test_each_host_is_asked_for_no_more_at_once_than_its_width() -> None:
+    lanes = wide(8, 2, a="one", b="one", c="two")
+    assert sorted(taken(lanes).report.app for _ in range(4)) == ["a", "b", "c", "c"]
+    assert lanes.widths() == {"one": 2, "two": 2}
+    assert waits(lanes)
+
+
+def test_a_good_answer_makes_room_for_one_more_and_wakes_who_waits_for_it() -> None:
+    lanes = wide(8, 2, a="one")
+    turns = [taken(lanes) for _ in range(2)]
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(lanes.take)
+        time.sleep(0.02)
+        assert not waiting.done()
+        exchanged(lanes, turns[0].report)
+        assert waiting.result(5) is not None
+    assert lanes.widths() == {"one": 3}
+    taken(lanes)
+    assert waits(lanes), "three are being downloaded; what is verified meanwhile does not count"
+
+
+def test_fault_11_a_strained_host_is_asked_for_half_and_the_others_for_as_much_as_before() -> None:
+    lanes = wide(16, 4, a="one", b="two")
+    turns = [taken(lanes) for _ in range(8)]
+    mine = [turn for turn in turns if turn.report.app == "a"]
+    exchanged(lanes, mine[0].report, Sign.LIMIT)
+    assert lanes.widths() == {"one": 2, "two": 4}
+    for turn in mine[1:3]:
+        lanes.done(turn, ended(turn))
+    assert waits(lanes), "two of its reports are still under way, one of them in a pause"
+
+
+def test_row_14_a_newest_day_goes_beside_as_many_gaps_as_are_allowed() -> None:
+    lanes = wide(8, 2, a="one", b="one")
+    for _ in range(2):
+        assert not taken(lanes).newest
+    late = [Report(app, DAY + 99 * ONE_DAY) for app in "ab"]
+    lanes.add(late, newest=late)
+    got: list[Turn | None] = []
+    workers = [
+        threading.Thread(target=lambda: got.append(lanes.take()), daemon=True) for _ in range(3)
+    ]
+    for worker in workers:
+        worker.start()
+    workers[0].join(0.05)
+    assert {turn.report for turn in got if turn is not None} == set(late)
+    lanes.close()
+    for worker in workers:
+        worker.join(5)
+
+
+def test_newest_days_are_asked_for_no_wider_than_gaps() -> None:
+    lanes = Lanes(8, 0, dict.fromkeys("abcd", "one"), 2)
+    newest = [Report(app, DAY) for app in "abcd"]
+    lanes.add(newest, newest=newest)
+    turn = taken(lanes)
+    taken(lanes)
+    lanes.done(turn, ended(turn))
+    assert taken(lanes).newest
+    assert waits(lanes)
+
+
+def test_fault_12_the_strain_of_an_app_that_never_got_through_is_its_own() -> None:
+    lanes = Lanes(8, 0, {"a": "one", "ill": "one"}, 8)
+    ill = Report("ill", DAY)
+    exchanged(lanes, ill, Sign.STRAIN)
+    assert lanes.widths() == {"one": 4}, "nobody has got through yet"
+    lanes.accepted("a")
+    exchanged(lanes, ill, Sign.STRAIN)
+    assert lanes.widths() == {"one": 4}
+    exchanged(lanes, ill, Sign.LIMIT)
+    assert lanes.widths() == {"one": 2}
+
+
+def test_fault_12_requests_that_have_long_been_silent_hold_up_no_others() -> None:
+    lanes = wide(8, 2, a="one", b="one")
+    silent = [taken(lanes) for _ in range(2)]
+    for turn in silent:
+        lanes.asked(turn.report, 100.0)
+    lanes.look(100.0 + SILENCE - 1)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(lanes.take)
+        time.sleep(0.02)
+        assert not waiting.done()
+        lanes.look(100.0 + SILENCE)
+        assert waiting.result(5) is not None
+    assert waits(lanes), "one at a time: for all that is known the host has enough"
+
+
+def test_workers_are_wanted_as_the_width_grows_and_no_more_than_there_is_to_do() -> None:
+    lanes = Lanes(8, 1, {"a": "one", "b": "two"}, 2)
+    lanes.add(reports("a", 4))
+    assert lanes.hands() == 2 + 1
+    turn = taken(lanes)
+    lanes.accepted("a")
+    exchanged(lanes, turn.report)
+    assert lanes.hands() == 4 + 1, "three to download, one being verified"
+    for _ in range(3):
+        exchanged(lanes, taken(lanes).report)
+    assert lanes.hands() == 4 + 1
+    lanes.add(reports("b", 9))
+    assert lanes.hands() == 4 + 2 + 1
+    lanes.accepted("b")
+    for _ in range(2):
+        exchanged(lanes, taken(lanes).report)
+    assert lanes.hands() == 8

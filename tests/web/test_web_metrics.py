@@ -50,6 +50,8 @@ def fed() -> Metrics:
     metrics.attempt("shop", "stored", 0.05)
     metrics.attempt("shop", "failed", 700)
     metrics.verified("shop", "damaged")
+    metrics.width("api.example.com", 2)
+    metrics.width("api.example.com", 4)
     metrics.pass_ended(NOW, ok=True)
     metrics.show(lambda: [FIGURES])
     return metrics
@@ -86,6 +88,7 @@ def test_counters_and_gauges_say_what_they_were_told(fed: Metrics) -> None:
     assert found["reportsync_next_due_timestamp_seconds", ()] == NOW.timestamp()
     assert found["reportsync_oldest_verified_timestamp_seconds", (app,)] == NOW.timestamp()
     assert found["reportsync_verified_archives_total", (app, ("result", "damaged"))] == 1
+    assert found["reportsync_width", (("host", "api.example.com"),)] == 4
     assert found["reportsync_build_info", (
         ("python", __import__("platform").python_version()), ("version", __version__),
     )] == 1  # fmt: skip

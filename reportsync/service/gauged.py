@@ -1,0 +1,77 @@
+"""A source that tells the lanes of each exchange, so that they learn how much a host can be asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date
+
+from reportsync.errors import AttemptFailed
+from reportsync.model import Report
+from reportsync.service.lanes import Lanes, Request
+from reportsync.settings import App
+from reportsync.sources import OpenSink, Received, Source
+from reportsync.width import SLACK, Exchange, Sign, sign_of
+
+
+class Gauged:
+    """Asks `source`; keeps its protocol."""
+
+    def __init__(
+        self, source: Source, lanes: Lanes, clock: Callable[[], float], changed: Callable[[], None]
+    ) -> None:
+        """`clock` returns running seconds; `changed` is called when a width or the hands wanted may have."""
+        self._source = source
+        self._lanes = lanes
+        self._clock = clock
+        self._changed = changed
+        self._of_thread = threading.local()
+
+    def await_turn(self, app: App) -> None:
+        """See `Source`; this thread's next request was held back for as long as this takes."""
+        began = self._clock()
+        self._source.await_turn(app)
+        self._of_thread.held_back = self._clock() - began
+
+    def fetch(
+        self, app: App, day: date, open_sink: OpenSink, accepted: Callable[[], None]
+    ) -> Received:
+        """See `Source`."""
+        answer: list[float] = []
+        request = self._lanes.asked(Report(app.name, day), self._clock())
+
+        def answering() -> None:
+            answer.append(self._clock() - request.began)
+            self._lanes.answering(request)
+            accepted()
+
+        received: Received | None = None
+        sign = Sign.NOTHING
+        try:
+            received = self._source.fetch(app, day, open_sink, answering)
+            sign = Sign.WELL
+        except AttemptFailed as error:
+            sign = sign_of(error)
+            raise
+        finally:
+            self._end(request, sign, received, answer)
+        return received
+
+    def close(self) -> None:
+        """Leave the source to whoever opened it."""
+
+    def _end(
+        self, request: Request, sign: Sign, received: Received | None, answer: list[float]
+    ) -> None:
+        now = self._clock()
+        exchange = Exchange(
+            request.mark,
+            now,
+            sign,
+            # The wait for a second answer, after a key was refused, is none of the host's.
+            answer[0] if received is not None and received.requests == 1 else None,
+            received.size if received is not None else 0,
+            request.spare or getattr(self._of_thread, "held_back", 0.0) > SLACK,
+        )
+        if self._lanes.answered(request, exchange):
+            self._changed()
