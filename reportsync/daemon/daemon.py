@@ -57,7 +57,7 @@ class _Diarist(Listener):
         self._metrics = metrics
         self._vitals = vitals
 
-    def begun(self, planned: int) -> None:
+    def begun(self, planned: int, rate: float) -> None:
         self._vitals.alive()
 
     def width(self, host: str, width: int) -> None:

@@ -115,8 +115,11 @@ class _Tally:
 class Listener:
     """Is told what happens in a pass, from the pass's own thread; every method may be overridden."""
 
-    def begun(self, planned: int) -> None:
-        """Say that `planned` reports will be worked on; called again when days become due meanwhile."""
+    def begun(self, planned: int, rate: float) -> None:
+        """Say that `planned` reports will be worked on; called again when days become due meanwhile.
+
+        `rate`: the hosts together may be asked so often per second; 0 is no limit.
+        """
 
     def ended(self, ended: Collected) -> None:
         """Say how the work on one report ended."""
@@ -144,9 +147,9 @@ class _Pass:
         self._listener = listener
         self._id = secrets.token_hex(8)
         self._tally = _Tally()
-        hosts = {app.name: host_of(app.base_url) for app in order.apps}
+        self._hosts = {app.name: host_of(app.base_url) for app in order.apps}
         first = first_width(order.workers, limited=world.config.http.rate > 0)
-        self._lanes = Lanes(order.workers, order.reserved, hosts, first)
+        self._lanes = Lanes(order.workers, order.reserved, self._hosts, first)
         self._widths: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
         self._ended: queue.SimpleQueue[Collected | BaseException | _Word] = queue.SimpleQueue()
@@ -200,7 +203,8 @@ class _Pass:
         added = self._lanes.add((row.report for row in fetch), newest=self._newest(covered, fetch))
         self._planned += added
         if added:
-            self._listener.begun(self._planned)
+            rate = self._world.config.http.rate * len(set(self._hosts.values()))
+            self._listener.begun(self._planned, rate)
         upcoming = [found[1] for app in self._order.apps if (found := next_due(app, now))]
         self._refill_at = min(upcoming, default=None) if self._order.refill else None
 

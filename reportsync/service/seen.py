@@ -36,8 +36,8 @@ class Watch(Listener):
         self._archives: dict[Report, Said] = {}
         self._answered: set[str] = set()
 
-    def begun(self, planned: int) -> None:
-        self._inner.begun(planned)
+    def begun(self, planned: int, rate: float) -> None:
+        self._inner.begun(planned, rate)
 
     def ended(self, ended: Collected) -> None:
         self._keep(ended)
