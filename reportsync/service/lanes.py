@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -67,7 +67,6 @@ class _Lane:
     newest: deque[date] = field(default_factory=deque)
     gaps: deque[date] = field(default_factory=deque)
     running: int = 0
-    gaps_running: int = 0
     accepted: bool = False
     barred: bool = False
     failures: int = 0
@@ -109,10 +108,12 @@ class Lanes:
         self._first = workers if first is None else first
         self._hosts: dict[str, _Host] = {}
         self._lanes: dict[str, _Lane] = {}
-        self._order: deque[str] = deque()
+        self._newest: OrderedDict[str, _Lane] = OrderedDict()  # those with any queued, by app
+        self._gaps: OrderedDict[str, _Lane] = OrderedDict()
         self._seen: set[Report] = set()
         self._gap_workers = max(workers - reserved, 1)
         self._running = 0
+        self._gaps_running = 0
         self._hired = 0
         self._closed = False
 
@@ -129,7 +130,12 @@ class Lanes:
                     continue
                 self._seen.add(report)
                 lane = self._lane(report.app)
-                (lane.newest if report in first else lane.gaps).append(report.day)
+                if report in first:
+                    lane.newest.append(report.day)
+                    self._newest[report.app] = lane
+                else:
+                    lane.gaps.append(report.day)
+                    self._gaps[report.app] = lane
                 added += 1
             self._changed.notify_all()
         return added
@@ -220,7 +226,7 @@ class Lanes:
             lane = self._lane(turn.report.app)
             self._running -= 1
             lane.running -= 1
-            lane.gaps_running -= not turn.newest
+            self._gaps_running -= not turn.newest
             lane.host.asking.pop(turn.report, None)
             lane.host.pausing.discard(turn.report)
             if ended is not None:
@@ -249,43 +255,49 @@ class Lanes:
             name = self._host_of.get(app, "")
             host = self._hosts.setdefault(name, _Host(Width(self._workers, self._first)))
             self._lanes[app] = _Lane(host)
-            self._order.append(app)
         return self._lanes[app]
 
     def _next(self) -> Turn | None:
         return self._next_newest() or self._next_gap()
 
     def _next_newest(self) -> Turn | None:
-        for app in self._order:
-            lane = self._lanes[app]
-            if lane.newest and lane.open and lane.host.room(newest=True):
-                return self._start(app, lane.newest.popleft(), newest=True)
+        roomy = self._roomy(newest=True)
+        for app, lane in self._newest.items() if roomy else ():
+            if lane.open and id(lane.host) in roomy:
+                day = lane.newest.popleft()
+                if not lane.newest:
+                    del self._newest[app]
+                return self._start(lane, Report(app, day), newest=True)
         return None
 
     def _next_gap(self) -> Turn | None:
-        if sum(lane.gaps_running for lane in self._lanes.values()) >= self._gap_workers:
-            return None
-        ready = [app for app in self._order if self._may_fill(self._lanes[app])]
-        if not ready:
-            return None
+        roomy = self._roomy() if self._gaps_running < self._gap_workers else ()
         # The app with the least under way: a slow one cannot take every worker from the others.
-        app = min(ready, key=lambda name: self._lanes[name].running)
-        self._order.remove(app)
-        self._order.append(app)
-        lane = self._lanes[app]
-        lane.gaps_running += 1
-        return self._start(app, lane.gaps.popleft(), newest=False)
+        least: tuple[str, _Lane] | None = None
+        for app, lane in self._gaps.items() if roomy else ():
+            if lane.open and id(lane.host) in roomy:
+                if least is None or lane.running < least[1].running:
+                    least = app, lane
+                if not lane.running:
+                    break
+        if least is None:
+            return None
+        app, lane = least
+        day = lane.gaps.popleft()
+        self._gaps.move_to_end(app)
+        if not lane.gaps:
+            del self._gaps[app]
+        self._gaps_running += 1
+        return self._start(lane, Report(app, day), newest=False)
 
-    def _start(self, app: str, day: date, *, newest: bool) -> Turn:
-        lane = self._lanes[app]
-        report = Report(app, day)
+    def _roomy(self, newest: bool = False) -> set[int]:
+        return {id(host) for host in self._hosts.values() if host.room(newest) > 0}
+
+    def _start(self, lane: _Lane, report: Report, *, newest: bool) -> Turn:
         self._running += 1
         lane.running += 1
         lane.host.asking[report] = newest
         return Turn(report, newest)
-
-    def _may_fill(self, lane: _Lane) -> bool:
-        return bool(lane.gaps) and lane.open and lane.host.room() > 0
 
     @property
     def _short(self) -> bool:

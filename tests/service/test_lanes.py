@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+import pstats
 import threading
 import time
 from collections import Counter
@@ -437,3 +439,15 @@ def test_workers_are_wanted_as_the_width_grows_and_no_more_than_there_is_to_do()
     for _ in range(2):
         exchanged(lanes, taken(lanes).report)
     assert lanes.hands() == 8
+
+
+def calls_of_a_turn(apps: int) -> float:
+    """Return how many calls of functions a turn takes with gaps of so many apps."""
+    lanes = lanes_of(*(reports(f"app-{n}", 2) for n in range(apps)), workers=8)
+    profile = cProfile.Profile()
+    order = profile.runcall(drain, lanes, ended)
+    return pstats.Stats(profile).total_calls / len(order)  # type: ignore[attr-defined]
+
+
+def test_a_turn_costs_the_same_however_many_apps_there_are() -> None:
+    assert calls_of_a_turn(1000) <= 1.2 * calls_of_a_turn(30)
