@@ -100,6 +100,8 @@ def _run_alembic(connection: sa.Connection) -> None:
         command.upgrade(config, "head")
     except OSError as error:
         raise _unreadable(error.strerror or str(error)) from None
+    except KeyError:  # of one that a later one builds upon
+        raise _unreadable("they are not all there") from None
     # What it cannot list it takes for a folder without migrations, and leaves a ledger without tables.
     if version(connection) != HEAD:
         raise _unreadable("they are not all there")

@@ -224,16 +224,18 @@ def test_an_older_schema_is_for_a_writing_command_to_upgrade(path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lacking", sorted(migrate.KNOWN))
 def test_fault_21_migrations_that_cannot_be_read_leave_no_ledger_without_tables(
-    tmp_path: Path,
+    tmp_path: Path, lacking: str
 ) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(Path(reportsync.__file__).parent, broken / "reportsync")
-    (broken / "reportsync/ledger/migrations/versions/0001_first.py").unlink()
+    (script,) = (broken / "reportsync/ledger/migrations/versions").glob(f"{lacking}_*.py")
+    script.unlink()
     url = f"sqlite:///{tmp_path}/ledger.db"
-    script = "import sys; from reportsync.ledger import open_writing; open_writing(sys.argv[1])"
+    opening = "import sys; from reportsync.ledger import open_writing; open_writing(sys.argv[1])"
     done = subprocess.run(
-        [sys.executable, "-c", script, url],
+        [sys.executable, "-c", opening, url],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(broken), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
