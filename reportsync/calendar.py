@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from reportsync.model import ONE_DAY
@@ -19,7 +20,14 @@ def scheduled(day: date, schedule: Schedule) -> datetime:
     That is `report_time` on the next calendar day in the app's zone. A local time that does not exist
     moves forward by the length of the gap; of a local time that comes twice the first counts.
     """
-    local = datetime.combine(day + ONE_DAY, schedule.report_time, tzinfo=schedule.timezone)
+    return _scheduled(day, schedule.report_time, schedule.timezone)
+
+
+@lru_cache(
+    1024
+)  # the schedule of all apps is the same, or nearly so, and a pass asks for each some ten times
+def _scheduled(day: date, report_time: time, timezone: tzinfo) -> datetime:
+    local = datetime.combine(day + ONE_DAY, report_time, tzinfo=timezone)
     return local.replace(fold=0).astimezone(UTC)
 
 

@@ -11,7 +11,7 @@ from reportsync.store.folders import Folders, set_mode
 from reportsync.store.names import MARKER, MARKER_LABEL, is_scratch
 from reportsync.store.scratch import Way, open_scratch
 from reportsync.store.tree import listing, year_folders
-from reportsync.store.trouble import held, storage_trouble
+from reportsync.store.trouble import held, storage_error, storage_trouble
 
 # The coarsest time stamps are FAT's, of two seconds.
 MARGIN = 5 * 10**9  # ns
@@ -63,8 +63,10 @@ def _note(folders: Folders, began: int) -> None:
 
 
 def _changed(folder: os.DirEntry[str], since: int) -> bool:
-    with storage_trouble("look at", Path(folder.path)):
+    try:
         return folder.stat(follow_symlinks=False).st_ctime_ns >= since
+    except OSError as error:
+        raise storage_error("look at", Path(folder.path), error) from error
 
 
 def _scratch_files(place: Path) -> list[Path]:

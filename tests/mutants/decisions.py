@@ -9,8 +9,8 @@ MUTANTS = (
         "due-without-the-zone",
         "a day is due at a time of the app's own zone",
         "calendar.py",
-        "    local = datetime.combine(day + ONE_DAY, schedule.report_time, tzinfo=schedule.timezone)\n",
-        "    local = datetime.combine(day + ONE_DAY, schedule.report_time, tzinfo=UTC)\n",
+        "    local = datetime.combine(day + ONE_DAY, report_time, tzinfo=timezone)\n",
+        "    local = datetime.combine(day + ONE_DAY, report_time, tzinfo=UTC)\n",
         ("test_calendar.py::test_row_01_a_report_is_due_at_a_wall_clock_time_summer_and_winter",),
     ),
     Mutant(
