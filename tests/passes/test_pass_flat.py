@@ -126,7 +126,7 @@ def show(world: World) -> None:
     Site(world.config, "127.0.0.1", board, metrics, lambda: pytest.fail("not asked"), clock)
     assert b"reportsync_oldest_verified" in metrics.exposition()[0]
     board.close()
-    assert health(world.ledger, "run", world.config.daemon, NOW).healthy
+    assert health(world.ledger, world.config.daemon, NOW).healthy
 
 
 def verify(world: World) -> None:
