@@ -5,11 +5,11 @@ from __future__ import annotations
 import bz2
 import lzma
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
 from reportsync.archive.directory import Entry
+from reportsync.archive.inflate import INFLATE_ERRORS, WITHOUT_MEMORY, Inflater, crc32
 from reportsync.archive.layout import Member
 from reportsync.archive.reading import PIECE, read_exactly, read_pieces
 from reportsync.archive.refusal import not_whole, shown
@@ -19,8 +19,8 @@ _STORED, _DEFLATED, _BZIP2, _LZMA = 0, 8, 12, 14
 METHODS = frozenset({_STORED, _DEFLATED, _BZIP2, _LZMA})
 """The compression methods that are unpacked, by their numbers in the zip format."""
 
-_UNPACKED_PIECE = 4 * PIECE  # bytes
-_ZLIB_WITHOUT_MEMORY = "Error -4 "  # Z_MEM_ERROR, which is no fault of the archive
+_UNPACKED_PIECE = 4 * PIECE  # bytes; what fits a processor's cache is the quickest
+_DAMAGED: tuple[type[Exception], ...] = (*INFLATE_ERRORS, lzma.LZMAError, OSError)
 _LZMA_HEADER = 9  # bytes: version, length of the properties, properties (APPNOTE 5.8.8)
 _LZMA_ENDS_ITSELF = 0x0002  # flag: the stream has an end marker
 _LZMA_MEMORY = 40 * 2**20  # bytes; the archive chooses the dictionary, at most 32 MiB in practice
@@ -38,28 +38,6 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-class _Inflater:
-    """Makes zlib's decompressor look like those of bz2 and lzma."""
-
-    def __init__(self) -> None:
-        self._raw = zlib.decompressobj(-zlib.MAX_WBITS)
-        self.needs_input = True
-
-    @property
-    def eof(self) -> bool:
-        return self._raw.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._raw.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        unpacked = self._raw.decompress(self._raw.unconsumed_tail + data, max_length)
-        # A full piece can mean that more waits inside, though all input was taken.
-        self.needs_input = not self._raw.unconsumed_tail and len(unpacked) < max_length
-        return unpacked
-
-
 def check_data(file: BinaryIO, member: Member, check_stop: Callable[[], None]) -> None:
     """Unpack `member` and raise TransientFault unless it is what the directory says.
 
@@ -73,7 +51,7 @@ def _check_data(file: BinaryIO, member: Member, check_stop: Callable[[], None]) 
     entry, crc, size = member.entry, 0, 0
     for piece in _unpacked(file, member):
         check_stop()
-        crc = zlib.crc32(piece, crc)
+        crc = crc32(piece, crc)
         size += len(piece)
         if size > entry.size:
             raise not_whole(f"member {shown(entry.name)} is longer than its {entry.size} bytes")
@@ -104,8 +82,8 @@ def _decompress(decoder: _Decoder, packed: bytes, entry: Entry) -> bytes:
     try:
         return decoder.decompress(packed, _UNPACKED_PIECE)
     # bz2 reports bad data as OSError; no file is touched here, so it is never the disk's.
-    except (zlib.error, lzma.LZMAError, OSError) as error:
-        if str(error).startswith(_ZLIB_WITHOUT_MEMORY):
+    except _DAMAGED as error:
+        if str(error).startswith(WITHOUT_MEMORY):
             raise MemoryError from None
         raise _damaged(entry) from None
 
@@ -117,7 +95,7 @@ def _damaged(entry: Entry) -> Exception:
 def _decoder(file: BinaryIO, member: Member) -> tuple[_Decoder, int]:
     """Return a fresh decoder and the offset of the first byte that it takes."""
     if member.entry.method == _DEFLATED:
-        return _Inflater(), member.data
+        return Inflater(), member.data
     if member.entry.method == _BZIP2:
         return bz2.BZ2Decompressor(), member.data
     return _lzma_decoder(file, member), member.data + _LZMA_HEADER

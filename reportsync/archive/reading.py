@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from reportsync.archive.refusal import not_whole
 
-PIECE = 256 * 2**10  # bytes
+PIECE = 64 * 2**10  # bytes
 
 
 def read_pieces(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
