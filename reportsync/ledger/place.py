@@ -213,9 +213,15 @@ def create(path: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove from the ledger's folder what a killed process left half done; its lock must be held."""
-    shutil.rmtree(folder / REBUILD, ignore_errors=True)
+    clear(folder / REBUILD)
     with suppress(OSError):
         (folder / SCRATCH).unlink(missing_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove `folder` with all that is in it, as far as that can be done."""
+    with suppress(OSError):  # rmtree itself does not ignore all of them
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

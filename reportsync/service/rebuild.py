@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -153,14 +152,14 @@ def _free(path: Path, wished: Path) -> Path:
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
     try:
-        shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+        place.clear(folder)  # of one that was killed
         folder.mkdir(mode=0o700)
     except OSError as error:
         raise place.cannot_open(folder, error) from None
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        place.clear(folder)
 
 
 def _journal(ledger: Path) -> Path:

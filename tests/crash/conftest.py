@@ -24,17 +24,20 @@ def perform(strace: str) -> Iterator[Callable[[str], Theatre]]:
 
 
 @pytest.fixture
-def disturb(
-    figure: Callable[[str], None], request: pytest.FixtureRequest
-) -> Callable[[Theatre, list[Point], int], None]:
-    """Return the function that judges points; fewer than `least` mean that the suite has shrunk."""
+def disturb(figure: Callable[[str], None], request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Return the function that judges points, or one in `share` of them.
+
+    Fewer than `least` mean that the suite has shrunk.
+    """
     is_sample = request.node.get_closest_marker("slow") is None
 
-    def all_of(theatre: Theatre, points: list[Point], least: int) -> None:
+    def all_of(theatre: Theatre, points: list[Point], least: int, share: int = 1) -> None:
+        points = points[::share]
         verdicts = [judge(theatre, point) for point in points]
         wrong = [str(one) for one in verdicts if one.wrong]
         kind = "kill points" if points[0].fault == KILL else "errors injected"
-        counts = f"{kind}: {len(points)}, violations: {len(wrong)}"
+        of_all = f" (one in {share} of them)" if share > 1 else ""
+        counts = f"{kind}: {len(points)}{of_all}, violations: {len(wrong)}"
         if not is_sample:
             figure(f"{theatre.scene.about}; {counts}\n{table(verdicts)}")
         assert wrong == [], f"{counts}\n" + "\n".join(wrong)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from cli_tool import Done
 from limit_stage import COMMANDS, Squeeze, run, told_plainly
 
 Figure = Callable[[str], None]
@@ -40,17 +42,24 @@ def test_fault_22_running_out_of_descriptors_is_told_and_a_rerun_converges(
     squeeze: Squeeze, command: str, figure: Figure
 ) -> None:
     codes: Counter[int] = Counter()
-    for limit in range(5, 26, 3):
-        place, lost = squeeze.place_for(command)
-        done = run(place, ["prlimit", f"--nofile={limit}"], *COMMANDS[command])
+    limits = range(5, 26)
+    places = [squeeze.place_for(command) for _ in limits]
+
+    def squeezed(number: int) -> Done:
+        return run(places[number][0], ["prlimit", f"--nofile={limits[number]}"], *COMMANDS[command])
+
+    with ThreadPoolExecutor(4) as several:
+        ended = list(several.map(squeezed, range(len(limits))))
+    for limit, (place, lost), done in zip(limits, places, ended, strict=True):
         codes[done.code] += 1
         assert done.code == 0 or told_plainly(done), (limit, done.err)
         assert done.code == 0 or "ulimit -n" in done.err or "free space" in done.err, done.err
         assert squeeze.wrong(place.archive, place.ledger, lost) == []
-        assert place.run(*COMMANDS[command]).code == 0
+        # Not a sync: a connection for which no descriptor was left is a fault that has its pause.
+        assert place.run(*COMMANDS["repair" if command == "repair" else "backfill"]).code == 0
         assert squeeze.unlike_calm(place.archive, place.ledger) == [], limit
     assert codes.keys() <= {0, 1, 3, 5}
-    assert codes[0] >= 1 and codes[5] >= 1
+    assert codes[0] >= 1 <= codes[5] - 2
     figure(f"{command} under limits on open files: {codes.total()}, violations: 0")
 
 
