@@ -116,8 +116,9 @@ def _verified(history: History, number: int) -> str:
 
 
 def _passes(history: History, a_day: int) -> Iterator[tuple[str, str]]:
-    begin = datetime.combine(history.since, datetime.min.time(), UTC)
-    for number in range(history.days * a_day):
+    kept = min(history.days, upkeep.KEPT.days)
+    begin = datetime.combine(history.through, datetime.min.time(), UTC) - timedelta(days=kept - 1)
+    for number in range(kept * a_day):
         yield f"{number:016x}", _text(begin + timedelta(days=number / a_day))
 
 

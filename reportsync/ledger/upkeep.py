@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
 from reportsync.ledger.claims import drop_dead
 from reportsync.ledger.dialect import upsert
 from reportsync.ledger.tables import archives, facts, passes, stale_sums
+
+KEPT = timedelta(days=90)
+"""How long a pass is remembered; what it asked for is in the attempts, for ever."""
 
 _BEFORE_ANY = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -40,9 +43,27 @@ def number_arrivals_on(connection: sa.Connection, now: datetime) -> None:
 
 
 def begin_pass(connection: sa.Connection, pass_id: str, kind: str, now: datetime) -> None:
-    """Note that a pass has begun, and drop the claims that dead processes left behind."""
+    """Note that a pass has begun; drop claims that dead processes left behind, and notes of old passes."""
     drop_dead(connection)
+    connection.execute(_FORGET, {"oldest": now - KEPT, "at": now})
     connection.execute(sa.insert(passes).values(id=pass_id, kind=kind, started=now, beat=now))
+
+
+_recent = passes.alias()
+_FORGET = sa.delete(passes).where(
+    passes.c.id.in_(
+        sa.select(passes.c.id)
+        .where(
+            passes.c.started < sa.bindparam("oldest"),
+            # Not at the word of a clock that has just jumped ahead.
+            sa.exists().where(
+                _recent.c.started.between(sa.bindparam("oldest"), sa.bindparam("at"))
+            ),
+        )
+        .order_by(passes.c.started)
+        .limit(10)
+    )
+)
 
 
 def beat(connection: sa.Connection, pass_id: str, now: datetime) -> None:

@@ -257,6 +257,23 @@ def test_fault_33_a_pass_noted_by_a_clock_that_was_ahead_does_not_pass_for_progr
     assert ledger.read(queries.last_progress, "sync", NOW + LEASE) is None
 
 
+def test_passes_are_forgotten_after_a_while_unless_the_clock_has_just_jumped(
+    ledger: Ledger,
+) -> None:
+    def noted() -> set[str]:
+        return ledger.read(lambda view: set(view.execute(sa.select(tables.passes.c.id)).scalars()))
+
+    for number in range(12):
+        ledger.write(upkeep.begin_pass, f"old {number}", "run", NOW + number * LEASE)
+    later = NOW + 12 * LEASE + upkeep.KEPT
+    ledger.write(upkeep.begin_pass, "after the jump", "run", later)
+    assert len(noted()) == 13
+    ledger.write(upkeep.begin_pass, "next", "run", later + LEASE)
+    assert noted() == {"old 10", "old 11", "after the jump", "next"}, "ten at a time"
+    ledger.write(upkeep.begin_pass, "last", "run", later + LEASE)
+    assert noted() == {"after the jump", "next", "last"}
+
+
 WRONG: list[tuple[sa.Table, dict[str, Any]]] = [
     (tables.reports, {"app": "b", "day": DAY, "state": "waived", "attempts": 0, "tries": 0}),
     (tables.reports, {"app": "b", "day": DAY, "state": "missing", "attempts": 1, "tries": 2}),
