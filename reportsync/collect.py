@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 from reportsync import retry
 from reportsync.archive import examine
@@ -18,6 +19,7 @@ from reportsync.errors import (
     NotThereYet,
     ReportsyncError,
     Stopped,
+    StorageError,
     TransientFault,
 )
 from reportsync.ledger import Ledger, claims, queries, records
@@ -389,22 +391,48 @@ def outcome_of(error: AttemptFailed) -> Outcome:
 def inspect(store: Store, report: Report, version: int, stop: Stop) -> Archive | None:
     """Return the archive that lies under a final name if it is whole; else move it to quarantine.
 
-    None as well if it is gone. Promises that the archive is durable. Raises `StorageError` when it
-    cannot be read or moved, and `Stopped`.
+    None as well if it is gone. One wrong reading moves no file: it is read again, from the disk if possible.
+    Promises that the archive is durable. Raises `StorageError` when it cannot be read or moved, or two
+    wrong readings differ, and `Stopped`.
     """
     path = store.path(report, version)
+    wrong: list[tuple[str, str]] = []
     try:
-        with store.open_archive(report, version) as file, storage_trouble("read", path):
-            size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            contents = examine(file, size, check_stop=stop.check_cut)
-            # Somebody else put it there, and may not have waited for the disk.
-            os.fsync(file.fileno())
-        size, sha256 = store.digest(report, version, stop.check_cut)
+        while len(wrong) < 2:
+            try:
+                archive = _whole(store, report, version, stop)
+            except AttemptFailed as error:
+                wrong.append((error.message, store.digest(report, version, stop.check_cut)[1]))
+                store.drop_cached(report, version)
+            else:
+                store.make_durable([path])
+                return archive
     except FileNotFoundError:
         return None
-    except AttemptFailed as error:
-        store.quarantine(report, path, error.message)
-        return None
-    store.make_durable([path])
+    if wrong[0] != wrong[1]:
+        raise untrusted(path)
+    store.quarantine(report, path, wrong[0][0])
+    return None
+
+
+def _whole(store: Store, report: Report, version: int, stop: Stop) -> Archive:
+    """Return the archive under a final name; `AttemptFailed` if it is not whole, FileNotFoundError."""
+    with (
+        store.open_archive(report, version) as file,
+        storage_trouble("read", store.path(report, version)),
+    ):
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        contents = examine(file, size, check_stop=stop.check_cut)
+        # Somebody else put it there, and may not have waited for the disk.
+        os.fsync(file.fileno())
+    size, sha256 = store.digest(report, version, stop.check_cut)
     return Archive(report, version, size, sha256, contents.members)
+
+
+def untrusted(path: Path) -> StorageError:
+    """Return the error for a file of which two readings differed, and neither was right."""
+    return StorageError(
+        f"cannot trust what is read of {path}: two readings differed, and neither was right",
+        hint="look after the disk and the memory of this machine",
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reportsync.archive import examine
+from reportsync.collect import untrusted
 from reportsync.errors import AttemptFailed, StorageError
 from reportsync.model import Archive
 from reportsync.store import Store, storage_trouble
@@ -70,11 +71,7 @@ def _the_same(store: Store, first: Checked, second: Checked) -> Checked:
     ):
         return second
     archive = first.archive
-    path = store.path(archive.report, archive.version)
-    why = StorageError(
-        f"cannot trust what is read of {path}: two readings differed, and neither was what was stored",
-        hint="look after the disk and the memory of this machine",
-    )
+    why = untrusted(store.path(archive.report, archive.version))
     return Checked(archive, Found.UNREADABLE, error=why)
 
 

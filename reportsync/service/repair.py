@@ -6,13 +6,16 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from reportsync.collect import inspect
 from reportsync.errors import StorageError
 from reportsync.ledger import Ledger, audit, open_writing, queries, records
 from reportsync.ledger.audit import Audit
-from reportsync.model import Clock, Report
+from reportsync.model import Archive, Clock, Report
 from reportsync.service.judge import Checked
 from reportsync.service.mending import Mended, Tell, mend_archive
 from reportsync.service.rebuild import Wanted, foreseen_ledger
@@ -140,8 +143,21 @@ def _adopt(world: World, report: Report, version: int, path: Path, tell: Tell) -
     if archive is None:
         tell(Mended("set aside", str(path), "a file without a row that is not a whole zip"))
         return
-    world.ledger.write_after([path], records.adopt_row, archive, world.clock())
-    tell(Mended("adopt", str(path), "a whole file without a row"))
+    if world.ledger.write_after([path], _adopt_row, archive, world.clock()):
+        tell(Mended("adopt", str(path), "a whole file without a row"))
+
+
+def _adopt_row(connection: Connection, archive: Archive, now: datetime) -> bool:
+    """Record `archive` unless whoever brought it has done so by now; return whether it was recorded.
+
+    Needs no claim: of a claimed report it does what the claim's owner does with a file that it finds, and
+    that one's record then finds the row.
+    """
+    rows = queries.versions_of(connection, archive.report)
+    if any(row.held and row.archive == archive for row in rows):
+        return False
+    records.adopt_row(connection, archive, now)
+    return True
 
 
 def _tell_rest(store: Store, names: Sequence[str], tell: Tell) -> None:

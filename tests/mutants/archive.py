@@ -86,12 +86,20 @@ MUTANTS = (
         "adopted-unread",
         "a file that lies there is adopted only if it is a whole zip",
         "collect.py",
-        "            contents = examine(file, size, check_stop=stop.check_cut)\n",
-        "            contents = examine(file, size, check_stop=stop.check_cut) if size < 0 else None\n"
-        "            contents = type('Contents', (), {'members': 1})\n",
+        "        contents = examine(file, size, check_stop=stop.check_cut)\n",
+        "        contents = examine(file, size, check_stop=stop.check_cut) if size < 0 else None\n"
+        "        contents = type('Contents', (), {'members': 1})\n",
         (
             "cli/test_cli_verify.py::test_fault_30_a_file_without_a_row_is_adopted_without_a_request",
         ),
+    ),
+    Mutant(
+        "adopted-after-one-look",
+        "one wrong reading of a file moves it nowhere",
+        "collect.py",
+        "        while len(wrong) < 2:\n",
+        "        while not wrong:\n",
+        ("passes/test_adopting.py::test_fault_30_a_file_that_was_read_wrongly_once_is_adopted",),
     ),
     Mutant(
         "zip-check-left-out",
