@@ -17,16 +17,14 @@ from reportsync.cli.output import plural, put, put_json, say
 from reportsync.cli.signals import supervised
 from reportsync.errors import Stopped
 from reportsync.model import system_clock
-from reportsync.service.judge import Checked, Found
 from reportsync.stop import Stop
 from reportsync.verdict import Findings, exit_code
 
 if TYPE_CHECKING:
+    from reportsync.service.judge import Checked, Found
     from reportsync.service.mending import Mended
     from reportsync.service.passes import Listener, Summary
     from reportsync.service.world import World
-
-_RARE = (Found.MISRECORDED, Found.UNREADABLE)
 
 
 @click.command()
@@ -52,6 +50,7 @@ def verify(
     """
     from reportsync.cli.passes import announcer_for
     from reportsync.service.announcing import WAIT_SECONDS
+    from reportsync.service.judge import Found
     from reportsync.service.seen import seen_in
     from reportsync.service.verify import first_unreadable, nothing_kept
     from reportsync.service.verify import verify as re_hash_all
@@ -109,15 +108,18 @@ def _event(checked: Checked) -> dict[str, object]:
 
 
 def _tell_counts(counts: Counter[Found], code: int, as_json: bool) -> None:
+    from reportsync.service.judge import Found
+
+    rare = [kind for kind in (Found.MISRECORDED, Found.UNREADABLE) if counts[kind]]
     right, damaged, lost = counts[Found.OK], counts[Found.DAMAGED], counts[Found.LOST]
     if as_json:
         found = {"checked": counts.total(), "ok": right, "damaged": damaged, "lost": lost}
-        found |= {kind.value: counts[kind] for kind in _RARE if counts[kind]}
+        found |= {kind.value: counts[kind] for kind in rare}
         put_json({"event": "summary", **found, "exit": code})
         return
     checked = plural(counts.total(), "archive")
-    rare = "".join(f", {counts[kind]:,} {kind}" for kind in _RARE if counts[kind])
-    put(f"{checked} checked: {right:,} right, {damaged:,} damaged, {lost:,} lost{rare}")
+    more = "".join(f", {counts[kind]:,} {kind}" for kind in rare)
+    put(f"{checked} checked: {right:,} right, {damaged:,} damaged, {lost:,} lost{more}")
     if damaged or lost or counts[Found.MISRECORDED]:
         say("  what to do: run 'reportsync repair'; it sets damaged files aside and fetches anew")
 
