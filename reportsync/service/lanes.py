@@ -183,7 +183,7 @@ class Lanes:
         """
         with self._changed:
             lane = self._lane(request.report.app)
-            host, before = lane.host, lane.host.width.now
+            host, before, full = lane.host, lane.host.width.now, lane.host.room() <= 0
             host.unanswered.discard(request)
             if exchange.sign is not Sign.STRAIN or lane.accepted or not host.proven:
                 host.width.end(exchange)
@@ -191,7 +191,8 @@ class Lanes:
                 host.pausing.add(request.report)
                 return host.width.now != before
             host.asking.pop(request.report, None)
-            self._changed.notify_all()
+            if full:  # else nobody waits for this
+                self._changed.notify_all()
             return host.width.now != before or self._short
 
     def look(self, now: float) -> None:
