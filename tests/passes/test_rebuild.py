@@ -127,7 +127,9 @@ def test_fault_31_rows_that_make_no_sense_get_into_no_backup_and_come_out_of_non
         assert sync(world)[0].trouble is None
 
 
-@pytest.mark.parametrize("how", ["unreadable", "empty", "dropped", "odd"])
+@pytest.mark.parametrize(
+    "how", ["unreadable", "empty", "dropped", pytest.param("odd", marks=pytest.mark.slow)]
+)
 def test_fault_31_a_ledger_that_does_not_say_its_schema_gives_all_the_rest(
     site: Site, how: str
 ) -> None:
@@ -155,7 +157,9 @@ def test_fault_31_a_ledger_that_does_not_say_its_schema_gives_all_the_rest(
         assert there[name] == site.contents[name], name
 
 
-def test_a_backup_of_another_archive_is_not_put_in_place_of_this_one_s_ledger(site: Site) -> None:
+def test_neither_another_archive_s_backup_nor_the_ledger_itself_is_put_in_its_place(
+    site: Site,
+) -> None:
     (wanted,) = (site.here.archive / ".ledger").glob("*.db")
     foreign = site.here.folder / "foreign.db"
     foreign.write_bytes(wanted.read_bytes())
@@ -167,6 +171,8 @@ def test_a_backup_of_another_archive_is_not_put_in_place_of_this_one_s_ledger(si
     assert find_backup(config, store, str(wanted)) == wanted
     with pytest.raises(UsageProblem, match="ledger of another archive"):
         find_backup(config, store, str(foreign))
+    with pytest.raises(UsageProblem, match="the ledger itself"):
+        find_backup(config, store, str(site.ledger))
 
 
 @pytest.mark.parametrize("matter", ["damaged", "lost"])
@@ -198,12 +204,6 @@ def test_fault_31_no_row_of_another_archive_s_damaged_ledger_is_taken_over(site:
     scribble(site.ledger, (number - 1) * size, size)
     assert [one.action for one in site.rebuild()] == ["set the ledger aside", "restore the ledger"]
     assert read(site.ledger)["waivers"] == site.in_backup["waivers"]
-
-
-def test_the_ledger_itself_is_no_backup_to_put_in_its_place(site: Site) -> None:
-    config = site.here.config(site.sandbox, [APP], {})
-    with pytest.raises(UsageProblem, match="the ledger itself"):
-        find_backup(config, Store(config.storage.archive, 0), str(site.ledger))
 
 
 def test_a_journal_is_set_aside_under_no_name_that_another_has(site: Site) -> None:
