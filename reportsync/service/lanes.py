@@ -91,7 +91,9 @@ class Lanes:
 
     `reserved` workers are kept for newest days that become due while gaps are being filled. `hosts` names
     the host of each app. No more is downloaded from a host at once than its width, which begins with
-    `first` (else all workers). A newest day waits for other newest days alone, and so may exceed it.
+    `first` (else all workers), nor from all hosts than `workers`. A newest day waits for other newest days
+    alone, and so may exceed the width. `hands` (else as many as `workers`) work at once: those whose
+    download is over verify and record, while others ask already.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Lanes:
         reserved: int = 0,
         hosts: Mapping[str, str] | None = None,
         first: int | None = None,
+        hands: int | None = None,
     ) -> None:
         self._changed = threading.Condition()
         self._workers = workers
@@ -112,6 +115,8 @@ class Lanes:
         self._gaps: OrderedDict[str, _Lane] = OrderedDict()
         self._seen: set[Report] = set()
         self._gap_workers = max(workers - reserved, 1)
+        self._hands = workers if hands is None else hands
+        self._gap_hands = max(self._hands - reserved, 1)
         self._running = 0
         self._gaps_running = 0
         self._hired = 0
@@ -146,6 +151,8 @@ class Lanes:
             while not self._closed:
                 turn = self._next()
                 if turn is not None:
+                    if (self._newest or self._gaps) and self._roomy(newest=True):
+                        self._changed.notify()
                     return turn
                 if not self._running:
                     return None
@@ -183,7 +190,7 @@ class Lanes:
         """
         with self._changed:
             lane = self._lane(request.report.app)
-            host, before, full = lane.host, lane.host.width.now, lane.host.room() <= 0
+            host, before = lane.host, lane.host.width.now
             host.unanswered.discard(request)
             if exchange.sign is not Sign.STRAIN or lane.accepted or not host.proven:
                 host.width.end(exchange)
@@ -191,8 +198,7 @@ class Lanes:
                 host.pausing.add(request.report)
                 return host.width.now != before
             host.asking.pop(request.report, None)
-            if full:  # else nobody waits for this
-                self._changed.notify_all()
+            self._wake()
             return host.width.now != before or self._short
 
     def look(self, now: float) -> None:
@@ -217,7 +223,7 @@ class Lanes:
                 if not lane.barred:
                     queued[self._host_of.get(app, "")] += len(lane.newest) + len(lane.gaps)
             ready = sum(min(queued[name], host.room()) for name, host in self._hosts.items())
-            wanted = min(self._running + ready + self._reserved, self._workers)
+            wanted = min(self._running + ready + self._reserved, self._hands)
             self._hired = max(self._hired, wanted)
             return self._hired
 
@@ -232,7 +238,7 @@ class Lanes:
             lane.host.pausing.discard(turn.report)
             if ended is not None:
                 self._learn(lane, ended)
-            self._changed.notify_all()
+            self._wake()
 
     def bar(self, app: str) -> None:
         """Hand out nothing more of `app`."""
@@ -272,7 +278,7 @@ class Lanes:
         return None
 
     def _next_gap(self) -> Turn | None:
-        roomy = self._roomy() if self._gaps_running < self._gap_workers else ()
+        roomy = self._roomy() if self._gaps_running < self._gap_hands else ()
         # The app with the least under way: a slow one cannot take every worker from the others.
         least: tuple[str, _Lane] | None = None
         for app, lane in self._gaps.items() if roomy else ():
@@ -292,7 +298,17 @@ class Lanes:
         return self._start(lane, Report(app, day), newest=False)
 
     def _roomy(self, newest: bool = False) -> set[int]:
+        asking = sum(len(host.asking) for host in self._hosts.values())
+        if asking >= (self._workers if newest else self._gap_workers):
+            return set()
         return {id(host) for host in self._hosts.values() if host.room(newest) > 0}
+
+    def _wake(self) -> None:
+        """Have one who waits look; he wakes the next if there is room for more. All if it is the end."""
+        if self._running:
+            self._changed.notify()
+        else:
+            self._changed.notify_all()
 
     def _start(self, lane: _Lane, report: Report, *, newest: bool) -> Turn:
         self._running += 1
@@ -302,7 +318,7 @@ class Lanes:
 
     @property
     def _short(self) -> bool:
-        return self._hired < self._workers and self._running + self._reserved >= self._hired
+        return self._hired < self._hands and self._running + self._reserved >= self._hired
 
     def _learn(self, lane: _Lane, ended: Collected) -> None:
         if ended.bars_app:

@@ -30,6 +30,9 @@ from reportsync.store import Obstructed
 from reportsync.verdict import Findings, exit_code
 from reportsync.width import first_width
 
+MORE_HANDS = 16
+"""How many more than download at once work at a time: they verify and record, and wait for the disk."""
+
 BEAT_SECONDS = 15.0
 _TICK_SECONDS = 1.0
 _BUSY_POLL_SECONDS = 0.5
@@ -149,7 +152,8 @@ class _Pass:
         self._tally = _Tally()
         self._hosts = {app.name: host_of(app.base_url) for app in order.apps}
         first = first_width(order.workers, limited=world.config.http.rate > 0)
-        self._lanes = Lanes(order.workers, order.reserved, self._hosts, first)
+        hands = order.workers + min(order.workers - 1, MORE_HANDS)
+        self._lanes = Lanes(order.workers, order.reserved, self._hosts, first, hands)
         self._widths: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
         self._ended: queue.SimpleQueue[Collected | BaseException | _Word] = queue.SimpleQueue()
