@@ -20,6 +20,12 @@ def upsert(dialect: str, table: sa.Table) -> Any:
     return sqlite.insert(table)
 
 
+def as_lines(dialect: str, text: sa.ColumnElement[str]) -> Any:
+    """Return the texts of all rows as the lines of one."""
+    join = sa.func.string_agg if dialect == "postgresql" else sa.func.group_concat
+    return join(text, sa.literal_column("'\n'"))
+
+
 def wait_for_turn(connection: sa.Connection, seconds: float) -> None:
     """Make this PostgreSQL transaction the only one of reportsync that writes, as SQLite's are anyway.
 

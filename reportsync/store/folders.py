@@ -44,6 +44,7 @@ class Folders:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._marker = root / MARKER
         self._anchored: set[tuple[str, ...]] = set()  # their entry in the parent is durable
 
     def open(self, *parts: str) -> int:
@@ -60,6 +61,13 @@ class Folders:
             os.close(root)
             raise _marker_gone(self.root, error) from error
         return self._descend(root, parts, self._make)
+
+    def require_marker(self) -> None:
+        """Raise `StorageError` if the marker is gone."""
+        try:
+            self._marker.stat()
+        except OSError as error:
+            raise _marker_gone(self.root, error) from error
 
     def open_root(self) -> int:
         """Return a descriptor of the root; FileNotFoundError passes."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from enum import Enum
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -21,6 +22,7 @@ from reportsync.store.names import scratch_name
 from reportsync.store.trouble import storage_trouble
 
 ARCHIVE_MODE = 0o440
+SMALL = 256 * 2**10  # bytes that are read at once
 SPACE_STEP = 64 * 2**20  # free space is looked at again after each of these
 _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}  # open(2), O_TMPFILE
 _NO_LINK = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}  # link(2)
@@ -67,6 +69,11 @@ class Scratch:
         self.discard()
 
     @property
+    def folder(self) -> int:
+        """A descriptor of the folder that the file is in, while it is open."""
+        return self._folder
+
+    @property
     def sha256(self) -> str:
         """The digest of all that was written, lower-case hex."""
         return self._hash.hexdigest()
@@ -90,11 +97,19 @@ class Scratch:
             self.discard()
             raise
 
+    def changed_at(self) -> int:
+        """Return the change time in ns, by the volume's own clock."""
+        return os.fstat(self._opened()).st_ctime_ns
+
     def reader(self) -> BinaryIO:
         """Return the content, from the start. Close one reader before asking for the next.
 
-        Shares the open file, so what was just written comes from memory, not from the disk.
+        Shares the open file, so what was just written comes from memory, not from the disk; what is
+        small is read at once.
         """
+        if self.size <= SMALL:
+            with storage_trouble("read a file in", self._path):
+                return BytesIO(os.pread(self._opened(), SMALL, 0))
         with storage_trouble("read a file in", self._path):
             file = os.dup(self._opened())
             os.lseek(file, 0, os.SEEK_SET)

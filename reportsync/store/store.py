@@ -155,8 +155,8 @@ class Store:
         """
         path = self.path(report, version)
         scratch.settle()
-        with held(self._folders.make(*_year_parts(report))) as folder:
-            scratch.place(folder, path)
+        self._folders.require_marker()
+        scratch.place(scratch.folder, path)
         return path
 
     def make_durable(self, paths: Iterable[Path]) -> None:

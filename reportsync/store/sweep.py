@@ -43,10 +43,9 @@ def _volume_time(folders: Folders, way: Way) -> int:
         root = folders.open_root()
     with (
         open_scratch(root, folders.root, MARKER_LABEL, way) as scratch,
-        scratch.reader() as file,
         storage_trouble("look at a new file in", folders.root),
     ):
-        return os.fstat(file.fileno()).st_ctime_ns
+        return scratch.changed_at()
 
 
 def _clean_since(folders: Folders, began: int) -> int:

@@ -11,6 +11,7 @@ from ledger_cases import DAY, NOW, covered, failed, shop, stored
 from sqlalchemy import event
 
 from reportsync.ledger import Ledger, overview, queries, records
+from reportsync.ledger.neighbours import recent_archives
 from reportsync.ledger.tables import apps, reports
 from reportsync.model import ONE_DAY, Report
 
@@ -148,3 +149,14 @@ def test_the_statements_for_a_report_are_built_once_for_all_reports(lite: Ledger
     first, second = statements_of(DAY), statements_of(DAY + ONE_DAY)
     assert len(first) >= 3
     assert second <= first
+
+
+def test_a_neighbour_whose_row_was_damaged_tells_nothing(lite: Ledger) -> None:
+    covered(lite, last=DAY + 2 * ONE_DAY)
+    for back in (2, 1):
+        stored(lite, Report("shop", DAY + back * ONE_DAY))
+    damage = sa.text("UPDATE archives SET size = 'x' WHERE day = :day")
+    day = {"day": (DAY + ONE_DAY).isoformat()}
+    lite.write(lambda connection: connection.execute(damage, day))
+    found = lite.read(recent_archives, Report("shop", DAY), 14)
+    assert [one.report.day for one in found] == [DAY + 2 * ONE_DAY]
