@@ -53,6 +53,10 @@ def _end_offset(file: BinaryIO, size: int) -> int:
 
     The last one counts: an end record in the comment of another is then found not to fit the file.
     """
+    if size >= _END.size:  # mostly there is no comment, and 64 KiB need not be read twice
+        last = read_exactly(file, size - _END.size, _END.size)
+        if last.rfind(b"PK\x05\x06") == 0 and last.endswith(b"\0\0"):
+            return size - _END.size
     begin = max(0, size - _END.size - _LONGEST_COMMENT)
     tail = read_exactly(file, begin, size - begin)
     at = tail.rfind(b"PK\x05\x06")
