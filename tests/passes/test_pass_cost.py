@@ -29,7 +29,6 @@ BESIDE = DAYS + 40  # the days' rows, and what a pass asks once
 CALLS = 3900
 """15 % over what Python's and C's functions the one worker called for a report when this was written."""
 TAIL = 8192  # bytes at most that are read before the rest, to find out how an archive is laid out
-)
 
 
 @contextmanager
