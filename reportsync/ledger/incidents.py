@@ -82,17 +82,28 @@ def unmended(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[
     for one in found:
         if one.cause is Cause.DAMAGE:
             held = reports_of(one.held)
-            left |= held & _not_right(connection, one.subject, one.opened)
+            left |= held & _not_right(connection, one)
     return frozenset(left)
 
 
-def _not_right(connection: sa.Connection, app: str, since: datetime) -> set[Report]:
-    missing = sa.select(reports.c.day).where(reports.c.app == app, reports.c.state == "missing")
+def _not_right(connection: sa.Connection, one: Incident) -> set[Report]:
+    """Return the reports of the incident's app, from its first to its last day, that are not right."""
+    if not one.held:
+        return set()
+    first, last = min(span.first for span in one.held), max(span.last for span in one.held)
+    missing = sa.select(reports.c.day).where(
+        reports.c.app == one.subject,
+        reports.c.day.between(first, last),
+        reports.c.state == "missing",
+    )
     unverified = sa.select(archives.c.day).where(
-        archives.c.app == app, archives.c.held.is_(True), archives.c.verified <= since
+        archives.c.app == one.subject,
+        archives.c.day.between(first, last),
+        archives.c.held.is_(True),
+        archives.c.verified <= one.opened,
     )
     days = [*connection.execute(missing).scalars(), *connection.execute(unverified).scalars()]
-    return {Report(app, day) for day in days}
+    return {Report(one.subject, day) for day in days}
 
 
 def _insert(connection: sa.Connection, one: Incident) -> Incident:

@@ -114,6 +114,14 @@ def run(world: World) -> None:
     world.ledger.write(review_now, world.config, Seen(), NOW)
 
 
+def run_with_damage(world: World) -> None:
+    """Run a pass while a damaged archive is not mended yet."""
+    name, day = world.config.apps[0].name, newest_due(NOW)
+    seen = Seen(damaged=frozenset({Report(name, day)}))
+    world.ledger.write(review_now, world.config, seen, NOW)
+    run(world)
+
+
 def look(world: World) -> None:
     found = status(world.ledger, world.config.apps, NOW)
     assert {app["missing"] for app in found["apps"]} == {0}
@@ -160,7 +168,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Wo
         yield short, long
 
 
-@pytest.mark.parametrize("work", [run, look, show, verify, record])
+@pytest.mark.parametrize("work", [run, look, show, verify, run_with_damage, record])
 def test_ten_times_the_history_costs_no_more(worlds: tuple[World, World], work: Work) -> None:
     short, long = (count(world, work) for world in worlds)
     assert short.steps > 100
@@ -197,7 +205,7 @@ def page_of_an_app(world: World) -> None:
 def test_no_table_that_grows_by_the_day_is_read_from_end_to_end(
     worlds: tuple[World, World],
 ) -> None:
-    asked = count(worlds[0], run, look, show, verify, page_of_an_app).statements
+    asked = count(worlds[0], run, look, show, verify, run_with_damage, page_of_an_app).statements
     path = worlds[0].ledger.path
     assert path is not None
     found = plans(path, asked)
