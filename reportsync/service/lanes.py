@@ -114,9 +114,9 @@ class Lanes:
         self._newest: OrderedDict[str, _Lane] = OrderedDict()  # those with any queued, by app
         self._gaps: OrderedDict[str, _Lane] = OrderedDict()
         self._seen: set[Report] = set()
-        self._gap_workers = max(workers - reserved, 1)
+        self._gap_workers = max(workers - self._reserved, 1)
         self._hands = workers if hands is None else hands
-        self._gap_hands = max(self._hands - reserved, 1)
+        self._gap_hands = max(self._hands - self._reserved, 1)
         self._running = 0
         self._gaps_running = 0
         self._hired = 0

@@ -190,8 +190,8 @@ MUTANTS = (
         "no-reserved-worker",
         "a worker is kept for days that become due while gaps are being filled",
         "service/lanes.py",
-        "        self._gap_workers = max(workers - reserved, 1)\n",
-        "        self._gap_workers = workers\n",
+        "        self._reserved = reserved\n",
+        "        self._reserved = 0\n",
         (
             "service/test_lanes.py::"
             "test_row_14_a_reserved_worker_is_free_for_a_day_that_becomes_due_meanwhile",
