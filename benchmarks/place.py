@@ -79,11 +79,16 @@ class Place:
         return name, self._served[reports]
 
     def history(self, apps: int, days: int) -> Path:
-        """Return the config of a ledger with so much history, made when it is first asked for."""
+        """Return the config of a ledger with so much history, made (in minutes) once a day, and kept."""
         history = History(apps, days, newest_due(datetime.now(UTC)))
-        folder = self.folder / "history" / f"{apps}x{days}-{history.through}"
+        kept = self.folder / "kept"
+        folder = kept / f"history-{apps}x{days}-{history.through}"
         config = folder / "config.yaml"
-        return config if config.exists() else history_of(history, folder)
+        if not config.exists():
+            for old in kept.glob(f"history-{apps}x{days}-*"):
+                shutil.rmtree(old)
+            history_of(history, folder)
+        return config
 
     def clear(self) -> None:
         """Begin with an empty room."""
@@ -109,7 +114,7 @@ def open_place(folder: Path) -> Iterator[Place]:
     """Make the folder ready, and serve from it; at the end only the made archives are kept."""
     served = folder / "served"
     with ExitStack() as stack:
-        for passing in (served, *(folder / name for name in ("run", "history", "nginx", "said"))):
+        for passing in (served, *(folder / name for name in ("run", "nginx", "said"))):
             stack.callback(_remove, passing)
             _remove(passing)
         served.mkdir(parents=True)
