@@ -7,7 +7,9 @@ import platform
 import re
 import sqlite3
 import subprocess
+import zlib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 from benchmarks.server import Missing, find
@@ -33,8 +35,16 @@ def describe(folder: Path) -> Iterator[str]:
     versions = ", ".join(f"{name} {_version(name, word)}" for name, word in _PEERS)
     yield (
         f"reportsync {__version__}, Python {platform.python_version()},"
-        f" SQLite {sqlite3.sqlite_version}; {versions}"
+        f" SQLite {sqlite3.sqlite_version}, {_inflater()}; {versions}"
     )
+
+
+def _inflater() -> str:
+    """Return who unpacks: `reportsync[fast]` brings isal."""
+    try:
+        return f"isal {metadata.version('isal')}"
+    except metadata.PackageNotFoundError:
+        return f"zlib {zlib.ZLIB_RUNTIME_VERSION}"
 
 
 def _cpu() -> str:
