@@ -106,18 +106,9 @@ def collect(
     and nothing half done.
     """
     report = Report(app.name, day)
-    if not tools.store.versions(report):
-        try:
-            tools.source.await_turn(app)
-        except TransientFault as error:
-            return Collected(
-                report,
-                Outcome.FAILED,
-                reason=error.message,
-                hint=error.hint,
-                bars_app=True,
-                error=error,
-            )
+    asks = wish.again or not tools.store.versions(report)
+    if asks and (held_back := _await_turn(app, report, tools)) is not None:
+        return held_back
     now = tools.clock()
     claim = tools.ledger.write(
         claims.take, report, now=now, lease=tools.lease, wanted_at=wish.since, again=wish.again
@@ -130,7 +121,17 @@ def collect(
             return _settled(report, claim)
         case Claim():
             with freed_on_error(claim, tools.ledger):
-                return _Work(app, claim, wish, tools, now, accepted).run()
+                return _Work(app, claim, wish, tools, now, accepted, asks).run()
+
+
+def _await_turn(app: App, report: Report, tools: Tools) -> Collected | None:
+    """Wait until the app's host may be asked; return how it ended if that is too far away."""
+    try:
+        tools.source.await_turn(app)
+    except TransientFault as error:
+        why, hint = error.message, error.hint
+        return Collected(report, Outcome.FAILED, reason=why, hint=hint, bars_app=True, error=error)
+    return None
 
 
 def _settled(report: Report, found: Settled) -> Collected:
@@ -170,6 +171,7 @@ class _Work:
         tools: Tools,
         started: datetime,
         accepted: Callable[[], None],
+        has_turn: bool,
     ) -> None:
         self._app = app
         self._claim = claim
@@ -178,6 +180,7 @@ class _Work:
         self._tools = tools
         self._started = started
         self._accepted = accepted
+        self._has_turn = has_turn
         self._requests = 0
 
     def run(self) -> Collected:
@@ -186,6 +189,12 @@ class _Work:
                 adopted = self._adopt()
                 if adopted is not None:
                     return adopted
+            if not self._has_turn:  # as there were files
+                held_back = _await_turn(self._app, self._report, self._tools)
+                if held_back is not None:
+                    self._tools.ledger.write(claims.release, self._claim)
+                    return held_back
+                self._renew()
             return self._fetch()
         except AttemptFailed as error:
             return self._failed(error)
@@ -215,10 +224,7 @@ class _Work:
                 path = self._tools.store.path(self._report, archive.version)
                 now = self._tools.clock()
                 self._tools.ledger.write_after([path], records.adopt_row, archive, now)
-        if outdated:
-            self._tools.source.await_turn(self._app)  # not done before, as there were files
-            return None
-        return self._record(latest, Outcome.ADOPTED, None)
+        return None if outdated else self._record(latest, Outcome.ADOPTED, None)
 
     def _fetch(self) -> Collected:
         for made in count(1):
@@ -236,6 +242,9 @@ class _Work:
         if self._tools.stop.wait(pause.total_seconds()):
             raise Stopped("stopped on request")
         self._tools.source.await_turn(self._app)
+        self._renew()
+
+    def _renew(self) -> None:
         self._tools.ledger.write(
             claims.renew, self._claim, now=self._tools.clock(), lease=self._tools.lease
         )

@@ -27,8 +27,8 @@ def recent_archives(connection: sa.Connection, report: Report, count: int) -> li
 
 def _read(app: str, rows: list[tuple[str | None]]) -> Iterator[Archive]:
     for line in (rows[0][0] or "").splitlines():
-        day, version, size, members, sha256 = line.split(" ", 4)
         with suppress(ValueError):  # the ledger was damaged, which others tell; it is no neighbour
+            day, version, size, members, sha256 = line.split(" ", 4)
             report = Report(app, date.fromisoformat(day))
             yield Archive(report, int(version), int(size), sha256, int(members))
 

@@ -7,10 +7,11 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from ledger_cases import covered
+from ledger_cases import REPORT, covered, stored
 
 from reportsync.errors import LedgerError
 from reportsync.ledger import (
@@ -21,6 +22,7 @@ from reportsync.ledger import (
     place,
     soundness,
 )
+from reportsync.model import Report
 
 OPENERS = pytest.mark.parametrize("open_it", [open_writing, open_reading])
 
@@ -51,6 +53,17 @@ def test_a_day_that_is_none_is_told_as_damage(path: Path, value: str) -> None:
         ledger.read(overview.known, ["shop"])
     assert caught.value.hint == place.REPAIR_HINT
     assert "waivers" in str(soundness.damage(path)), "and so a repair leaves that row out"
+
+
+def test_a_line_break_in_a_neighbour_s_row_is_no_bug_of_whoever_records(path: Path) -> None:
+    day = REPORT.day + timedelta(days=1)
+    with open_writing(f"sqlite:///{path}") as ledger:
+        covered(ledger, last=day)
+        stored(ledger)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE archives SET day = replace(day, '-', char(13))")  # one bit less
+    with open_writing(f"sqlite:///{path}") as ledger:
+        stored(ledger, Report("shop", day))
 
 
 @OPENERS

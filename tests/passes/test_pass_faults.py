@@ -101,6 +101,26 @@ def test_fault_37_of_two_keys_in_rotation_the_one_that_works_is_used(here: Here)
     assert first.rejected == second.rejected == 0
 
 
+@pytest.mark.parametrize("there", ["stored", "damaged"])
+def test_fault_11_a_host_s_pause_holds_also_for_days_of_which_a_file_is_there(
+    here: Here, there: str
+) -> None:
+    here.settings["workers"] = "1"
+    with Sandbox([APP], clock=here.clock) as sandbox, here.world(sandbox, APP) as world:
+        if there == "stored":
+            sync(world)
+            here.clock.forward(hours=1)
+        else:
+            for days in range(6):
+                path = world.store.path(Report("one", ago(days)))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(b"PK, and no zip")
+        asked = len(sandbox.requests)
+        sandbox.faults.add(Fault("429", retry_after="600", times=1))
+        backfill(world, ago(5), ago(0), again=there == "stored")
+        assert len(sandbox.requests) == asked + 1, "nobody else is to ask meanwhile"
+
+
 @pytest.mark.parametrize("kind", ["400", "404"])
 @pytest.mark.slow
 def test_fault_10_a_day_that_is_not_there_waits_with_growing_pauses_for_ever(
