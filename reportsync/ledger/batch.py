@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 Operation = Callable[[sa.Connection], Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Entry:
     operation: Operation
     files: tuple[Path, ...]
@@ -51,34 +52,42 @@ class GroupCommit:
         """
         entry = _Entry(operation, tuple(files))
         entry.woken.acquire()
-        with self._lock:
-            self._queue.append(entry)
-            entry.leads, self._led = not self._led, True
-        if not entry.leads:
-            entry.woken.acquire()
-        if entry.leads:
-            self._lead()
+        entries: list[_Entry] = []
+        try:
+            with self._lock:
+                self._queue.append(entry)
+                entry.leads, self._led = not self._led, True
+            if not entry.leads:
+                entry.woken.acquire()
+            if entry.leads:
+                entries = self._take()
+                self._commit(entries)
+        except BaseException:  # too little memory, or a wait that was interrupted
+            self._withdraw(entry)
+            raise
+        finally:
+            if entry.leads:
+                self._hand_on(entries)
         if entry.error is not None:
             raise entry.error
         assert entry.done
         return entry.result
 
-    def _lead(self) -> None:
-        entries = self._take()
-        try:
-            self._commit(entries)
-        finally:
-            self._hand_on(entries)
+    def _withdraw(self, entry: _Entry) -> None:
+        with self._lock, suppress(ValueError):
+            self._queue.remove(entry)
 
     def _hand_on(self, entries: list[_Entry]) -> None:
         """Wake all whose turn it is at once: with one lock for all they would go through it in file,
         between those who come anew, and the groups stay small."""
         with self._lock:
-            self._led = bool(self._queue)
-            following = self._queue[:1]
-        for entry in following:
-            entry.leads = True
-        for entry in (*following, *entries):
+            following = self._queue[0] if self._queue else None
+            self._led = following is not None
+            if following is not None:
+                following.leads = True
+        if following is not None:
+            following.woken.release()
+        for entry in entries:
             entry.woken.release()
 
     def _take(self) -> list[_Entry]:
@@ -96,7 +105,8 @@ class GroupCommit:
                 # would befall each of them alone as well, after waiting as long again.
                 bad = [entry for entry in entries if entry.error is not None] or entries
                 for entry in bad:
-                    entry.error, entry.done = error, True
+                    # Its own error says more than that of a rollback on a connection that is lost.
+                    entry.error, entry.done = entry.error or error, True
                 entries = [entry for entry in entries if not entry.done]
             else:
                 return

@@ -337,6 +337,25 @@ def test_a_server_that_cannot_be_used_is_an_error_without_the_password(postgres_
         assert caught.value.__cause__ is None
 
 
+@pytest.mark.tool()
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_why_a_server_ended_a_connection_is_told_and_the_next_write_has_another(
+    ledger: Ledger, postgres_url: str
+) -> None:
+    def ended_within(connection: sa.Connection) -> None:
+        import psycopg
+
+        (process,) = connection.execute(sa.text("SELECT pg_backend_pid()")).one()
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", (process,))
+        records.mark_stale(connection, "shop", DAY.year)
+
+    with pytest.raises(LedgerError, match="terminating connection due to administrator command"):
+        ledger.write(ended_within)
+    ledger.write(records.mark_stale, "shop", DAY.year)
+    assert len(ledger.read(queries.stale_years)) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("postgres_server")  # for its driver
 def test_a_database_server_that_never_answers_holds_nobody_up_for_ever() -> None:

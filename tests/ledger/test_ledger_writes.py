@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -164,6 +165,64 @@ def test_an_interrupt_in_the_midst_of_an_operation_writes_nothing(ledger: Ledger
     assert ledger.read(get, "half") is None
     ledger.write(put, "after", 1)
     assert ledger.read(get, "after") == "1"
+
+
+@contextmanager
+def beginning_nothing() -> Iterator[None]:
+    yield
+
+
+def test_fault_23_whoever_has_no_memory_to_lead_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exhausted() -> list[Any]:
+        raise MemoryError
+
+    group = GroupCommit(beginning_nothing)
+    with monkeypatch.context() as patched, pytest.raises(MemoryError):
+        patched.setattr(group, "_take", exhausted)
+        group.run(lambda connection: None)
+    assert ends(group)
+
+
+def test_whoever_is_interrupted_while_it_waits_holds_up_nobody() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    group, begun, go = GroupCommit(beginning_nothing), threading.Event(), threading.Event()
+    written: list[str] = []
+
+    def lead(connection: sa.Connection) -> None:
+        begun.set()
+        assert go.wait(10)
+
+    def interrupt_the_waiting() -> None:
+        while not group._queue:
+            threading.Event().wait(0.005)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
+
+    before = signal.signal(signal.SIGUSR2, interrupt)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            leader = threads.submit(group.run, lead)
+            assert begun.wait(10)
+            threads.submit(interrupt_the_waiting)
+            with pytest.raises(KeyboardInterrupt):
+                group.run(lambda connection: written.append("too late"))
+            go.set()
+            leader.result(10)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert ends(group)
+    assert not written
+
+
+def ends(group: GroupCommit) -> bool:
+    """Say whether one more operation comes to its end."""
+    thread = threading.Thread(target=group.run, args=(lambda connection: None,), daemon=True)
+    thread.start()
+    thread.join(2)
+    return not thread.is_alive()
 
 
 def test_a_commit_waits_for_the_disk_also_for_the_end_of_its_journal(lite: Ledger) -> None:
