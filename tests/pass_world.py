@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,9 @@ from reportsync.known import Coverage
 from reportsync.model import Outcome
 from reportsync.plan import Ask
 from reportsync.sandbox import Sandbox, SandboxApp
+from reportsync.service.judge import Checked
 from reportsync.service.passes import Listener, Order, Summary, run_pass
+from reportsync.service.verify import verify
 from reportsync.service.world import World, coverages, open_world
 from reportsync.settings import App, Config
 from reportsync.stop import Stop
@@ -137,3 +139,10 @@ def covered(world: World) -> dict[str, Coverage]:
 
 def app_of(world: World, name: str) -> App:
     return next(app for app in world.config.apps if app.name == name)
+
+
+def verified(world: World, names: Sequence[str] | None = None) -> list[Checked]:
+    """Verify all archives of the apps `names`, and return what was found."""
+    found: list[Checked] = []
+    verify(world, names, None, None, found.append)
+    return found

@@ -171,18 +171,20 @@ def last_arrival(connection: sa.Connection) -> datetime | None:
     return connection.execute(query).scalar_one_or_none()
 
 
+def apps_with_archives(connection: sa.Connection) -> list[str]:
+    """Return the names of all apps of which an archive is, or was, held, in order."""
+    query = sa.select(archives.c.app).distinct().order_by(archives.c.app)
+    return list(connection.execute(query).scalars())
+
+
 def held_archives(
-    connection: sa.Connection,
-    names: Iterable[str] | None = None,
-    since: date | None = None,
+    connection: sa.Connection, app: str, since: date | None = None
 ) -> list[HeldArchive]:
-    """Return the held archives of the apps `names`, None for all, from the day `since` on, in order."""
-    query = sa.select(archives).where(archives.c.held.is_(True))
-    if names is not None:
-        query = query.where(archives.c.app.in_(list(names)))
+    """Return the held archives of `app` from the day `since` on, in order."""
+    query = sa.select(archives).where(archives.c.app == app, archives.c.held.is_(True))
     if since is not None:
         query = query.where(archives.c.day >= since)
-    query = query.order_by(archives.c.app, archives.c.day, archives.c.version)
+    query = query.order_by(archives.c.day, archives.c.version)
     return [held_archive(row) for row in connection.execute(query)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -16,10 +17,9 @@ from reportsync.errors import StorageError
 from reportsync.ledger import Ledger, audit, open_writing, queries, records
 from reportsync.ledger.audit import Audit
 from reportsync.model import Archive, Clock, Report
-from reportsync.service.judge import Checked
 from reportsync.service.mending import Mended, Tell, mend_archive
 from reportsync.service.rebuild import Wanted, foreseen_ledger
-from reportsync.service.verify import Notes, checked, first_unreadable, refuse_dead_disk
+from reportsync.service.verify import Notes, checked, held_archives, refuse_dead_disk
 from reportsync.service.world import World, open_source
 from reportsync.settings import App, Config
 from reportsync.stop import Stop
@@ -43,15 +43,15 @@ def mend(world: World, apps: Sequence[App], tell: Tell) -> Repaired:
     world.ledger.write(records.cover_due, apps, world.clock())
     names = [app.name for app in apps]
     tell_audit(world.ledger.write(audit.put_right, names), tell)
-    found: list[Checked] = []
+    unreadable: list[StorageError] = []
     reopened: set[Report] = set()
     with Notes(world) as notes:
-        for row in world.ledger.read(queries.held_archives, names):
-            found.append(checked(world, row, world.stop.check))
-            notes.add(row, found[-1])
-            if mend_archive(world, found[-1], tell):
+        for row in held_archives(world, names):
+            found = checked(world, row, world.stop.check)
+            notes.add(row, found)
+            if mend_archive(world, found, tell):
                 reopened.add(row.archive.report)
-            refuse_dead_disk(found)
+            refuse_dead_disk(unreadable, found)
     for report, version, path in _unrecorded(world.ledger, world.store, names, world.stop):
         _adopt(world, report, version, path, tell)
     _tell_rest(world.store, names, tell)
@@ -59,7 +59,7 @@ def mend(world: World, apps: Sequence[App], tell: Tell) -> Repaired:
     for report in to_fetch:
         if report not in reopened:
             tell(Mended("fetch", str(report), "its archive was lost or damaged before"))
-    return Repaired(tuple(to_fetch), first_unreadable(found))
+    return Repaired(tuple(to_fetch), next(iter(unreadable), None))
 
 
 def foresee(
@@ -128,14 +128,15 @@ def _unrecorded(
     ledger: Ledger, store: Store, names: Sequence[str], stop: Stop
 ) -> Iterator[tuple[Report, int, Path]]:
     """Yield the files under final names that the ledger does not hold."""
-    held = {
-        (row.archive.report, row.archive.version)
-        for row in ledger.read(queries.held_archives, names)
-    }
-    for report, version, path in store.walk():
-        stop.check()
-        if report.app in names and (report, version) not in held:
-            yield report, version, path
+    for app, files in groupby(store.walk(), lambda file: file[0].app):
+        if app not in names:
+            continue
+        rows = ledger.read(queries.held_archives, app)
+        held = {(row.archive.report, row.archive.version) for row in rows}
+        for report, version, path in files:
+            stop.check()
+            if (report, version) not in held:
+                yield report, version, path
 
 
 def _adopt(world: World, report: Report, version: int, path: Path, tell: Tell) -> None:

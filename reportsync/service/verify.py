@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 
 from sqlalchemy import Connection
 
@@ -45,31 +46,44 @@ def verify(
     since: date | None,
     oldest: int | None,
     tell: Callable[[Checked], None],
-) -> list[Checked]:
+) -> None:
     """Re-hash the held archives of the apps `names` (None: all) from the day `since` on.
 
     With `oldest` only that many, those verified longest ago first, so that repeated calls go round; what
-    another process is just verifying so is left to it. `tell(checked)` is called after each. Notes in the
-    ledger when each was found right. Raises `Stopped` when asked to stop, what was verified until then
-    being noted, and `StorageError` if the archive is not there or the disk gives too little of it.
+    another process is just verifying so is left to it. `tell(checked)` is called after each, and none is
+    kept: there may be millions. Notes in the ledger when each was found right. Raises `Stopped` when asked
+    to stop, what was verified until then being noted, and `StorageError` if the archive is not there or the
+    disk gives too little of it.
     """
-    result: list[Checked] = []
-    rows: Iterable[HeldArchive]
-    if oldest is None:
-        rows = world.ledger.read(queries.held_archives, names, since)
-    else:
-        rows = longest_ago(world, Round(world.clock(), tuple(names) if names else None, since))
+    unreadable: list[StorageError] = []
     with Notes(world) as notes:
-        for row in rows:
-            if len(result) == oldest:
-                break
-            if oldest is not None and not notes.reserve(row):
-                continue
-            result.append(checked(world, row, world.stop.check))
-            tell(result[-1])
-            notes.add(row, result[-1])
-            refuse_dead_disk(result)
-    return result
+        for row in _rows(world, names, since, oldest, notes):
+            found = checked(world, row, world.stop.check)
+            tell(found)
+            notes.add(row, found)
+            refuse_dead_disk(unreadable, found)
+
+
+def _rows(
+    world: World, names: Sequence[str] | None, since: date | None, oldest: int | None, notes: Notes
+) -> Iterator[HeldArchive]:
+    if oldest is None:
+        yield from held_archives(world, names, since)
+        return
+    about = Round(world.clock(), tuple(names) if names else None, since)
+    ours = (row for row in longest_ago(world, about) if notes.reserve(row))
+    yield from islice(ours, oldest)
+
+
+def held_archives(
+    world: World, names: Sequence[str] | None, since: date | None = None
+) -> Iterator[HeldArchive]:
+    """Yield the held archives of the apps `names` (None: all) from the day `since` on, in order.
+
+    Keeps those of one app at a time.
+    """
+    for name in names or world.ledger.read(queries.apps_with_archives):
+        yield from world.ledger.read(queries.held_archives, name, since)
 
 
 def checked(world: World, row: HeldArchive, check_stop: Callable[[], None]) -> Checked:
@@ -80,11 +94,13 @@ def checked(world: World, row: HeldArchive, check_stop: Callable[[], None]) -> C
     return found
 
 
-def refuse_dead_disk(found: Sequence[Checked]) -> None:
-    """Raise the `StorageError` of the last one if too many archives cannot be read."""
-    errors = [one.error for one in found if one.error is not None]
-    if len(errors) >= MOST_UNREADABLE:
-        raise errors[-1]
+def refuse_dead_disk(unreadable: list[StorageError], found: Checked) -> None:
+    """Add to `unreadable` why an archive cannot be read; raise that once there are too many."""
+    if found.error is None:
+        return
+    unreadable.append(found.error)
+    if len(unreadable) >= MOST_UNREADABLE:
+        raise found.error
 
 
 def first_unreadable(found: Iterable[Checked]) -> StorageError | None:

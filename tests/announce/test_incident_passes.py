@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from incident_world import NEWEST, START, Scene, scene, stand_in
 from notice_receiver import Receiver, dead_port, eventually
+from pass_world import verified
 
 from reportsync.calendar import DayWord
 from reportsync.errors import LedgerError, StorageError
@@ -25,7 +26,6 @@ from reportsync.service.repair import mend
 from reportsync.service.review import HOOK_TRIES
 from reportsync.service.seen import Watch
 from reportsync.service.status import status
-from reportsync.service.verify import verify
 
 # Apprise 2.2 imports it with its mail plugin on Python up to 3.12.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
@@ -143,7 +143,7 @@ def test_damage_is_told_once_and_over_when_the_file_is_right_again(tmp_path: Pat
                 path.chmod(0o600)
                 path.write_bytes(content)
                 stage.pass_by(minutes=5)
-                checked = verify(world, None, None, None, lambda one: None)
+                checked = verified(world)
                 bad = {one.archive.report for one in checked if one.found is not Found.OK}
                 announcer.found(world.ledger, Seen(damaged=frozenset(bad)))
                 stage.step(world, announcer)

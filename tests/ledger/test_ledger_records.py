@@ -55,7 +55,7 @@ def known(ledger: Ledger, app: str = "shop") -> Known:
 
 
 def held_bytes(ledger: Ledger, app: str = "shop") -> int:
-    return sum(row.archive.size for row in ledger.read(queries.held_archives, [app]))
+    return sum(row.archive.size for row in ledger.read(queries.held_archives, app))
 
 
 @pytest.fixture

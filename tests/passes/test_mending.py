@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from pass_world import Here, ago, backfill, covered, stand_in, sync
+from pass_world import Here, ago, backfill, covered, stand_in, sync, verified
 
 from reportsync.errors import StorageError
 from reportsync.incidents import Notice, Seen
@@ -27,7 +27,6 @@ from reportsync.service.judge import Checked, Found, judge
 from reportsync.service.mending import Mended, mend_archive
 from reportsync.service.repair import mend
 from reportsync.service.seen import seen_in
-from reportsync.service.verify import verify
 from reportsync.service.world import World
 
 DAYS = 6
@@ -74,9 +73,7 @@ def mended(world: World) -> list[str]:
 
 
 def found(world: World) -> dict[Report, Found]:
-    return {
-        one.archive.report: one.found for one in verify(world, None, None, None, lambda one: None)
-    }
+    return {one.archive.report: one.found for one in verified(world)}
 
 
 def state(world: World) -> str:
@@ -198,7 +195,7 @@ def test_damage_to_one_of_two_versions_is_over_once_that_is_there_again(here: He
             told.append(one.title)
 
         with Announcer(world.config, tell, pytest.fail, clock=here.clock) as announcer:
-            checked = verify(world, None, None, None, lambda one: None)
+            checked = verified(world)
             (bad,) = [one for one in checked if one.found is not Found.OK]
             announcer.found(world.ledger, seen_in(checked))
             here.clock.forward(minutes=1)
@@ -281,7 +278,7 @@ def test_archives_of_a_volume_that_was_unmounted_meanwhile_are_not_lost(here: He
         here.archive.rename(here.folder / "elsewhere")
         here.archive.mkdir()
         with pytest.raises(StorageError, match="not mounted"):
-            verify(world, None, None, None, lambda one: None)
+            verified(world)
         with pytest.raises(StorageError, match="not mounted"):
             mend(world, world.config.apps, lambda one: None)
         here.archive.rmdir()

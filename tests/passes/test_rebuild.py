@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pass_world import Here, ago, stand_in, sync
+from pass_world import Here, ago, stand_in, sync, verified
 from rebuild_site import APP, TABLES, Site, read, root_page, scribble
 
 from reportsync.errors import LedgerError, StorageError, UsageProblem
@@ -18,7 +18,6 @@ from reportsync.ledger import backup, overview, place, queries, soundness
 from reportsync.model import MOST_VERSIONS, Report
 from reportsync.service.judge import Found
 from reportsync.service.rebuild import Wanted, find_backup
-from reportsync.service.verify import verify
 from reportsync.store import Store
 
 QUICK = ("waivers",)
@@ -337,8 +336,7 @@ def test_fault_31_however_a_ledger_is_damaged_what_its_backup_held_is_there_afte
             lost = there - {row[1:8] for row in now[kept]}
             assert not was_rebuilt or lost == set(), (seed, kept)
         with site.mended() as world:
-            found = verify(world, None, None, None, lambda one: None)
-            assert {one.found for one in found} == {Found.OK}, seed
+            assert {one.found for one in verified(world)} == {Found.OK}, seed
         assert {path.name for path in site.here.archive.rglob("*.zip")} >= zips, seed
     assert rebuilt > 15
     assert refused < 10

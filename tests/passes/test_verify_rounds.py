@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from pass_world import Here, ago, stand_in, sync
+from pass_world import Here, ago, stand_in, sync, verified
 from sqlalchemy.dialects import sqlite
 
 from reportsync.ledger import queries, rounds, tables
 from reportsync.model import Report
 from reportsync.sandbox import Sandbox
-from reportsync.service.judge import Found
+from reportsync.service.judge import Checked, Found
 from reportsync.service.status import status
 from reportsync.service.verify import verify
 from reportsync.service.world import World
@@ -42,7 +42,13 @@ def worlds(here: Here, *others: str) -> Iterator[tuple[World, World]]:
 
 def oldest(world: World, count: int, tell: Callable[[], None] = lambda: None) -> list[date]:
     """Verify the `count` verified longest ago, and return their days."""
-    found = verify(world, None, None, count, lambda one: tell())
+    found: list[Checked] = []
+
+    def take_in(one: Checked) -> None:
+        found.append(one)
+        tell()
+
+    verify(world, None, None, count, take_in)
     assert {one.found for one in found} <= {Found.OK}
     return [one.archive.report.day for one in found]
 
@@ -93,7 +99,7 @@ def test_fault_33_what_a_clock_that_was_ahead_verified_is_verified_again_first(h
 def test_row_35_coverage_is_that_of_the_archive_verified_longest_ago(here: Here) -> None:
     with worlds(here, "two") as (one, _):
         began = status(one.ledger, one.config.apps, here.clock())["apps"]
-        assert len(verify(one, ["one"], None, None, lambda found: None)) == DAYS
+        assert len(verified(one, ["one"])) == DAYS
         first, second = status(one.ledger, one.config.apps, here.clock())["apps"]
         assert first["verified_since"] == "2026-11-23T13:00:00Z" > began[0]["verified_since"]
         assert second["verified_since"] == began[1]["verified_since"]
@@ -147,4 +153,4 @@ def test_fault_21_a_read_error_of_the_disk_neither_moves_nor_reopens_an_archive(
         assert one.ledger.read(queries.lost_reports, ["one"]) == []
         rows = sa.select(tables.archives.c.held)
         assert one.ledger.read(lambda view: set(view.execute(rows).scalars())) == {True}
-        assert len(verify(one, None, None, None, lambda found: None)) == DAYS
+        assert len(verified(one)) == DAYS

@@ -14,6 +14,7 @@ from reportsync.ledger import waivers
 from reportsync.model import HAVE, Waiver
 from reportsync.plan import Ask
 from reportsync.service.background import Events, Verifier
+from reportsync.service.judge import Found
 from reportsync.service.mending import Mended
 from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.rebuild import Wanted, make_whole
@@ -166,8 +167,9 @@ def look_over(count: int) -> Work:
     """Return what `reportsync verify --oldest COUNT` does."""
 
     def act(process: Process, world: World) -> None:
-        found = verify(world, None, None, count, lambda one: None)
-        process.world.trace("verify", len(found), sum(one.found != "ok" for one in found))
+        found: list[Found] = []
+        verify(world, None, None, count, lambda one: found.append(one.found))
+        process.world.trace("verify", len(found), sum(one != "ok" for one in found))
 
     return command(act)
 
