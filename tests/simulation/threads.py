@@ -73,10 +73,13 @@ class _Condition:
         self._waiting.append(self._scheduler.current)
         self._scheduler.block()
 
+    def notify(self) -> None:
+        if self._waiting:
+            self._scheduler.wake(self._waiting.pop(0))
+
     def notify_all(self) -> None:
-        for turns in self._waiting:
-            self._scheduler.wake(turns)
-        self._waiting.clear()
+        while self._waiting:
+            self.notify()
 
 
 def _engines() -> Callable[..., Any]:
