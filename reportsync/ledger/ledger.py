@@ -34,6 +34,9 @@ _NOTICES_A_DEAD_SERVER = {
 CHECKED_AT_OPENING = 2**25
 """Bytes of a ledger that are looked through within 0.2 s; a larger one is when it is backed up, daily."""
 
+_HELD = ("locked", "QueuePool", "lock timeout")
+"""What SQLite, SQLAlchemy and PostgreSQL say of having waited in vain."""
+
 _DAMAGE = (
     "malformed", "not a database", "constraint", "no such table", "no such column", "to UTF-8",
 )  # fmt: skip
@@ -168,7 +171,7 @@ class Ledger:
 def _explain(error: BaseException | None, path: Path | None, lock_wait: float) -> LedgerError:
     name = f"the ledger {path}" if path else "the ledger's database"
     text = clean(str(error).splitlines()[0] if str(error) else type(error).__name__)
-    if "locked" in text or "QueuePool" in text:
+    if any(sign in text for sign in _HELD):
         see = f"see who with 'fuser {path}'" if path else "see who in pg_stat_activity"
         hint = f"another process has held it for {lock_wait:.0f} s; {see}"
     elif any(sign in text for sign in _DAMAGE):

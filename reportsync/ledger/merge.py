@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from reportsync.ledger.salvage import Row, Rows
 
 _NONE = Rows(())
+_NUMBER = re.compile("[0-9]{1,18}")  # as much as SQLite takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def _fill_in(target: sqlite3.Connection, name: str, kind: _Kind, row: Row) -> No
     for column in kind.later:
         if row[column] is not None:
             target.execute(
-                f"UPDATE {name} SET {column} = ? WHERE {column} IS NULL AND {same}",
+                f"UPDATE OR IGNORE {name} SET {column} = ? WHERE {column} IS NULL AND {same}",
                 (row[column], *known),
             )
 
@@ -107,7 +109,7 @@ def _merge_reports(target: sqlite3.Connection, rows: Iterable[Row]) -> int:
     for row in rows:
         added += _insert(target, "reports", row)
         target.execute(
-            f"UPDATE reports SET {sets} WHERE app = ? AND day = ? AND attempts < ?",
+            f"UPDATE OR IGNORE reports SET {sets} WHERE app = ? AND day = ? AND attempts < ?",
             (*(row[column] for column in _COUNTS), row["app"], row["day"], row["attempts"]),
         )
     return added
@@ -123,7 +125,7 @@ def _merge_facts(target: sqlite3.Connection, found: Mapping[str, Rows]) -> None:
         facts.pop("hook", None)
     for name, value in facts.items():
         target.execute("INSERT OR IGNORE INTO facts (name, value) VALUES (?, ?)", (name, value))
-        if name == "hook" and value.isdigit():
+        if name == "hook" and _NUMBER.fullmatch(value):
             target.execute(
                 "UPDATE facts SET value = ? WHERE name = 'hook' AND CAST(value AS INTEGER) < ?",
                 (value, int(value)),

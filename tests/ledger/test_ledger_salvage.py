@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,19 @@ def test_an_older_count_of_attempts_does_not_take_the_place_of_a_newer(
     with closing(sqlite3.connect(path)) as target:
         merge(target, rows)
     assert row_of(lite).attempts == 2
+
+
+def test_counts_that_the_database_refuses_are_left_out_and_all_else_is_merged(
+    lite: Ledger, path: Path, tmp_path: Path
+) -> None:
+    covered(lite)
+    row = {"app": "shop", "day": str(DAY), "state": "missing", "attempts": 3, "tries": 7}
+    later = dict.fromkeys(("next_attempt", "last_attempt", "last_outcome", "reason"))
+    next_day = str(DAY + timedelta(days=1))
+    rows = Rows((row | later, row | later | {"day": next_day, "tries": 3}))
+    with closing(sqlite3.connect(path)) as target:
+        assert merge(target, {"reports": rows}) == {"reports": 1}
+    assert (row_of(lite).attempts, row_of(lite).tries) == (0, 0)
 
 
 def test_deliveries_are_made_again_rather_than_never(lite: Ledger, path: Path) -> None:
