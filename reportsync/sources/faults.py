@@ -53,7 +53,8 @@ def explain(
             return _not_trusted(link, host)
         if isinstance(link, OSError) and (match := _TUNNEL.search(str(link))):
             return _no_tunnel(int(match[1]))
-    after = f" after {received} bytes of the body" if received else ""
+    # The vendor's API gives no part of a report: there is nothing to go on from.
+    after = f" after {received:,} bytes; the next try starts anew" if received else ""
     return TransientFault(_cause(links, host, read_timeout) + after)
 
 
