@@ -69,36 +69,42 @@ def _add(target: sqlite3.Connection, name: str, kind: _Kind, found: Mapping[str,
     for row in rows:
         same = tuple(row[column] for column in kind.same)
         if same in there:
-            _fill_in(target, name, kind, row)
+            _fill_in(target, name, kind, row, there[same])
             continue
         values = dict(row)
         if name == "deliveries":  # whoever ran them is another ledger's
             values |= dict.fromkeys(("owner", "token", "lease_end", "process"))
         if kind.number and values[kind.number] in taken:
             del values[kind.number]
-        there.add(same)
-        added += _insert(target, name, values)
+        there[same] = _insert(target, name, values)
+        added += there[same] is not None
     return added
 
 
-def _there(target: sqlite3.Connection, name: str, kind: _Kind) -> set[tuple[object, ...]]:
-    return set(target.execute(f"SELECT {', '.join(kind.same)} FROM {name}").fetchall())
+def _there(
+    target: sqlite3.Connection, name: str, kind: _Kind
+) -> dict[tuple[object, ...], int | None]:
+    """Return what tells the rows apart that are there, with what they are found by at once."""
+    found = target.execute(f"SELECT rowid, {', '.join(kind.same)} FROM {name}")
+    return {tuple(same): number for number, *same in found}
 
 
-def _insert(target: sqlite3.Connection, name: str, values: Row) -> int:
+def _insert(target: sqlite3.Connection, name: str, values: Row) -> int | None:
+    """Add a row and return its number (any, where rows have none), None if the database refuses it."""
     columns, marks = ", ".join(values), ", ".join("?" * len(values))
     statement = f"INSERT OR IGNORE INTO {name} ({columns}) VALUES ({marks})"
-    return target.execute(statement, tuple(values.values())).rowcount
+    done = target.execute(statement, tuple(values.values()))
+    return done.lastrowid if done.rowcount else None
 
 
-def _fill_in(target: sqlite3.Connection, name: str, kind: _Kind, row: Row) -> None:
-    same = " AND ".join(f"{column} IS ?" for column in kind.same)
-    known = tuple(row[column] for column in kind.same)
+def _fill_in(
+    target: sqlite3.Connection, name: str, kind: _Kind, row: Row, number: int | None
+) -> None:
     for column in kind.later:
         if row[column] is not None:
             target.execute(
-                f"UPDATE OR IGNORE {name} SET {column} = ? WHERE {column} IS NULL AND {same}",
-                (row[column], *known),
+                f"UPDATE OR IGNORE {name} SET {column} = ? WHERE {column} IS NULL AND rowid = ?",
+                (row[column], number),
             )
 
 
@@ -107,7 +113,7 @@ def _merge_reports(target: sqlite3.Connection, rows: Iterable[Row]) -> int:
     added = 0
     sets = ", ".join(f"{column} = ?" for column in _COUNTS)
     for row in rows:
-        added += _insert(target, "reports", row)
+        added += _insert(target, "reports", row) is not None
         target.execute(
             f"UPDATE OR IGNORE reports SET {sets} WHERE app = ? AND day = ? AND attempts < ?",
             (*(row[column] for column in _COUNTS), row["app"], row["day"], row["attempts"]),

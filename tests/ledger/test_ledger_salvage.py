@@ -144,6 +144,27 @@ def test_counts_that_the_database_refuses_are_left_out_and_all_else_is_merged(
     assert (row_of(lite).attempts, row_of(lite).tries) == (0, 0)
 
 
+def test_twice_the_incidents_take_no_more_than_twice_the_work_to_merge(path: Path) -> None:
+    at = "2026-03-10T12:00:00.{:06}Z"
+    incident = dict.fromkeys(column.name for column in tables.incidents.c) | {
+        "key": "late:shop", "told": at.format(0), "closed": at.format(0), "held": "", "reason": "",
+    }  # fmt: skip
+    with open_writing(f"sqlite:///{path}"):
+        pass
+    work = []
+    for count in (300, 600):
+        rows = Rows(
+            tuple(incident | {"id": one, "opened": at.format(one)} for one in range(1, count + 1))
+        )
+        steps: list[None] = []
+        with closing(sqlite3.connect(path)) as target:
+            merge(target, {"incidents": rows})
+            target.set_progress_handler(lambda steps=steps: steps.append(None), 100)
+            assert merge(target, {"incidents": rows}) == {}
+        work.append(len(steps))
+    assert work[1] < 2.5 * work[0]
+
+
 def test_deliveries_are_made_again_rather_than_never(lite: Ledger, path: Path) -> None:
     good = Rows(({"name": "hook", "value": "70"}, {"name": "archive", "value": "an id"}))
     with closing(sqlite3.connect(path)) as target:
