@@ -18,9 +18,8 @@ Operation = Callable[[sa.Connection], Any]
 class _Entry:
     operation: Operation
     files: tuple[Path, ...]
-    woken: threading.Lock = field(
-        default_factory=threading.Lock
-    )  # held while its thread is to wait
+    # Held while its thread is to wait.
+    woken: threading.Lock = field(default_factory=threading.Lock)
     leads: bool = False
     done: bool = False
     result: Any = None

@@ -120,9 +120,8 @@ def looks_like_sqlite(path: Path) -> bool | None:
     with in_use.lock:
         try:
             status = path.stat()
-            if not stat.S_ISREG(
-                status.st_mode
-            ):  # to change the mode of a device, or to wait for a pipe
+            # Else the mode of a device would be changed, or a pipe waited for.
+            if not stat.S_ISREG(status.st_mode):
                 raise _no_file(path)
             if not status.st_size:
                 return None

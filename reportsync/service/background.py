@@ -69,9 +69,8 @@ class Verifier:
         self._pace = Pace(world.config.verify.bandwidth)
         self._audit_at = 0.0
         self._rest_until = 0.0
-        self._found: list[
-            tuple[HeldArchive, Checked]
-        ] = []  # what was found not right and is to be dealt with
+        # What was found not right and is to be dealt with.
+        self._found: list[tuple[HeldArchive, Checked]] = []
         self._dealt_at = 0.0
         self._again_at: dict[int, float] = {}
         self._unreadable: dict[int, tuple[HeldArchive, StorageError]] = {}
