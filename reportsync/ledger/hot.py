@@ -58,6 +58,8 @@ class Hot:
 
 
 def _run(connection: sa.Connection, ready: _Ready, values: Mapping[str, Any]) -> Any:
+    if not connection.in_transaction():  # of a read that begins with it
+        connection.begin()
     cursor = connection.connection.cursor()
     cursor.execute(ready.text, ready.parameters(values))
     return cursor

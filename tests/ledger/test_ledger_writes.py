@@ -20,6 +20,7 @@ from ledger_cases import DAY, LEASE, NOW, REPORT, covered, failed, row_of, runni
 from reportsync.errors import LedgerError, StorageError
 from reportsync.ledger import Ledger, open_reading, open_writing, records
 from reportsync.ledger.batch import GroupCommit
+from reportsync.ledger.hot import Hot
 from reportsync.ledger.tables import facts
 
 ADD_ONE = """
@@ -386,14 +387,25 @@ def test_a_ledger_that_was_closed_is_looked_at_again(path: Path) -> None:
         open_reading(f"sqlite:///{path}")
 
 
-def test_a_read_sees_one_view_whatever_is_committed_meanwhile(ledger: Ledger, url: str) -> None:
+def get_at_once(connection: sa.Connection, name: str) -> str | None:
+    ((value,),) = GET.rows(connection, {"name": name})
+    return str(value)
+
+
+GET = Hot(sa.select(facts.c.value).where(facts.c.name == sa.bindparam("name")))
+
+
+@pytest.mark.parametrize("look", [get, get_at_once])
+def test_a_read_sees_one_view_whatever_is_committed_meanwhile(
+    ledger: Ledger, url: str, look: Callable[[sa.Connection, str], str | None]
+) -> None:
     ledger.write(put, "n", 1)
 
     def look_twice(connection: sa.Connection) -> tuple[str | None, str | None]:
-        before = get(connection, "n")
+        before = look(connection, "n")
         writer.start()
         writer.join(0.3)  # PostgreSQL commits meanwhile; SQLite has the writer wait for the reader
-        return before, get(connection, "n")
+        return before, look(connection, "n")
 
     with open_writing(url) as other:
         writer = threading.Thread(target=other.write, args=(add_one,))
