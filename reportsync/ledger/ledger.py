@@ -44,8 +44,9 @@ _DAMAGE = (
 
 _NONSENSE = (
     "Couldn't parse", "isoformat", "out of range", "must be in ", "is not a valid Outcome",
+    "codec can't decode",
 )  # fmt: skip
-"""What Python says of days, instants and outcomes that nobody has written."""
+"""What Python says of days, instants, outcomes and a schema that nobody has written."""
 
 _READING = {"reportsync_reading": True}
 

@@ -52,7 +52,7 @@ def read(path: Path, folder: Path, opened: BinaryIO | None = None) -> dict[str, 
     try:
         with closing(sqlite3.connect(file_uri(copy, "rw"), uri=True)) as connection:
             return _read(connection) if soundness.is_ours(connection) else {}
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # the latter about a schema that is no text
         return {}
 
 

@@ -78,6 +78,13 @@ def fault(ledger: sqlite3.Connection) -> str | None:
 
     Takes no more memory for a large one, and lets other threads run.
     """
+    try:
+        return _fault(ledger)
+    except UnicodeDecodeError:  # of what SQLite says of it, where it quotes the schema
+        raise sqlite3.DatabaseError("malformed database schema, which is no text") from None
+
+
+def _fault(ledger: sqlite3.Connection) -> str | None:
     rows = ledger.execute("PRAGMA integrity_check(3)").fetchall()
     if rows != [("ok",)]:
         return "; ".join(str(row[0]) for row in rows)

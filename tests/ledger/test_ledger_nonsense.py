@@ -11,15 +11,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from ledger_cases import REPORT, covered, stored
+from ledger_cases import NOW, REPORT, covered, stored
 
 from reportsync.errors import LedgerError
 from reportsync.ledger import (
     Ledger,
+    backup,
     open_reading,
     open_writing,
     overview,
     place,
+    salvage,
     soundness,
 )
 from reportsync.model import Report
@@ -64,6 +66,25 @@ def test_a_line_break_in_a_neighbour_s_row_is_no_bug_of_whoever_records(path: Pa
         connection.execute("UPDATE archives SET day = replace(day, '-', char(13))")  # one bit less
     with open_writing(f"sqlite:///{path}") as ledger:
         stored(ledger, Report("shop", day))
+
+
+def test_fault_31_a_schema_with_a_byte_of_no_text_is_damage_and_gives_nothing(
+    path: Path, tmp_path: Path
+) -> None:
+    change(path)
+    data = path.read_bytes()
+    at = data.index(b"CREATE TABLE reports") + len("CREATE T")
+    path.write_bytes(data[:at] + b"\xc9" + data[at + 1 :])
+    for open_it in (open_writing, open_reading):
+        with pytest.raises(LedgerError) as caught:
+            open_it(f"sqlite:///{path}")
+        assert caught.value.hint == place.REPAIR_HINT
+    assert "malformed" in str(soundness.damage(path))
+    assert not soundness.is_whole(path)
+    (tmp_path / "copy").mkdir()
+    assert salvage.read(path, tmp_path / "copy") == {}
+    with pytest.raises(LedgerError, match="is damaged"):
+        backup.back_up(path, tmp_path / "backups", NOW.date())
 
 
 @OPENERS
