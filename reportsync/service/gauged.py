@@ -10,8 +10,20 @@ from reportsync.errors import AttemptFailed
 from reportsync.model import Report
 from reportsync.service.lanes import Lanes, Request
 from reportsync.settings import App
-from reportsync.sources import OpenSink, Received, Source
+from reportsync.sources import OpenSink, Received, Sink, Source
 from reportsync.width import SLACK, Exchange, Sign, sign_of
+
+
+class _Telling:
+    """A sink that says when it gets something."""
+
+    def __init__(self, sink: Sink, tell: Callable[[], None]) -> None:
+        self._sink = sink
+        self._tell = tell
+
+    def write(self, data: bytes, /) -> None:
+        self._tell()
+        self._sink.write(data)
 
 
 class Gauged:
@@ -29,6 +41,9 @@ class Gauged:
 
     def await_turn(self, app: App) -> None:
         """See `Source`; this thread's next request was held back for as long as this takes."""
+        last: Report | None = getattr(self._of_thread, "report", None)
+        if last is not None and last.app == app.name:
+            self._lanes.again(last)
         began = self._clock()
         self._source.await_turn(app)
         self._of_thread.held_back = self._clock() - began
@@ -38,17 +53,23 @@ class Gauged:
     ) -> Received:
         """See `Source`."""
         answer: list[float] = []
-        request = self._lanes.asked(Report(app.name, day), self._clock())
+        self._of_thread.report = report = Report(app.name, day)
+        request = self._lanes.asked(report, self._clock())
+
+        def heard() -> None:
+            self._lanes.heard(request, self._clock())
 
         def answering() -> None:
             answer.append(self._clock() - request.began)
-            self._lanes.answering(request)
+            heard()
             accepted()
 
         received: Received | None = None
         sign = Sign.NOTHING
         try:
-            received = self._source.fetch(app, day, open_sink, answering)
+            received = self._source.fetch(
+                app, day, lambda size: _Telling(open_sink(size), heard), answering
+            )
             sign = Sign.WELL
         except AttemptFailed as error:
             sign = sign_of(error)

@@ -14,7 +14,8 @@ from reportsync.model import ANSWERED, Outcome, Report
 from reportsync.width import Exchange, Sign, Width
 
 SILENCE = 10.0
-"""Seconds without an answer after which requests are no load to speak of, and hold up no others."""
+"""Seconds without an answer, or another piece of it, after which requests are no load to speak of, and
+hold up no others."""
 
 PATIENCE_WITH_APP = 10
 """So many failures of an app in a row, without an answer between, end its turn for this pass."""
@@ -44,7 +45,11 @@ class _Host:
     width: Width
     asking: dict[Report, bool] = field(default_factory=dict)  # whether it is a newest day
     pausing: set[Report] = field(default_factory=set)  # of those, until they are repeated
-    unanswered: set[Request] = field(default_factory=set)
+    verifying: dict[Report, bool] = field(default_factory=dict)  # downloaded; as in `asking`
+    again: int = 0  # of those, how many wait to be downloaded once more
+    heard: dict[Request, float] = field(
+        default_factory=dict
+    )  # running time of its last sign of life
     silent: int = 0
     proven: bool = False  # an app of it was accepted
 
@@ -152,7 +157,7 @@ class Lanes:
                 turn = self._next()
                 if turn is not None:
                     if (self._newest or self._gaps) and self._roomy(newest=True):
-                        self._changed.notify()
+                        self._wake()
                     return turn
                 if not self._running:
                     return None
@@ -175,13 +180,26 @@ class Lanes:
             host.pausing.discard(report)
             spare = 2 * host.busy <= host.width.now
             request = Request(report, host.width.begin(host.busy), now, spare)
-            host.unanswered.add(request)
+            host.heard[request] = now
             return request
 
-    def answering(self, request: Request) -> None:
-        """Note that an archive begins to come."""
+    def heard(self, request: Request, now: float) -> None:
+        """Note that an archive, or the next piece of it, comes at the running time `now`."""
         with self._changed:
-            self._lane(request.report.app).host.unanswered.discard(request)
+            self._lane(request.report.app).host.heard[request] = now
+
+    def again(self, report: Report) -> None:
+        """Wait until `report` may be downloaded once more if its download is over: its place is another's."""
+        with self._changed:
+            host = self._lane(report.app).host
+            newest = host.verifying.pop(report, None)
+            if newest is None:
+                return
+            host.again += 1
+            while not self._closed and not self._fits(host, newest):
+                self._changed.wait()
+            host.again -= 1
+            host.asking[report] = newest
 
     def answered(self, request: Request, exchange: Exchange) -> bool:
         """Note how `request` ended; return whether the widths and hands wanted are worth a look.
@@ -191,13 +209,13 @@ class Lanes:
         with self._changed:
             lane = self._lane(request.report.app)
             host, before = lane.host, lane.host.width.now
-            host.unanswered.discard(request)
+            host.heard.pop(request, None)
             if exchange.sign is not Sign.STRAIN or lane.accepted or not host.proven:
                 host.width.end(exchange)
             if exchange.sign is not Sign.WELL:
                 host.pausing.add(request.report)
                 return host.width.now != before
-            host.asking.pop(request.report, None)
+            host.verifying[request.report] = host.asking.pop(request.report, False)
             self._wake()
             return host.width.now != before or self._short
 
@@ -206,7 +224,7 @@ class Lanes:
         with self._changed:
             for host in self._hosts.values():
                 before = host.silent
-                host.silent = sum(now - one.began >= SILENCE for one in host.unanswered)
+                host.silent = sum(now - at >= SILENCE for at in host.heard.values())
                 if host.silent > before:
                     self._changed.notify_all()
 
@@ -236,6 +254,7 @@ class Lanes:
             self._gaps_running -= not turn.newest
             lane.host.asking.pop(turn.report, None)
             lane.host.pausing.discard(turn.report)
+            lane.host.verifying.pop(turn.report, None)
             if ended is not None:
                 self._learn(lane, ended)
             self._wake()
@@ -298,14 +317,25 @@ class Lanes:
         return self._start(lane, Report(app, day), newest=False)
 
     def _roomy(self, newest: bool = False) -> set[int]:
-        asking = sum(len(host.asking) for host in self._hosts.values())
-        if asking >= (self._workers if newest else self._gap_workers):
+        hosts = self._hosts.values()
+        if newest:
+            return {id(host) for host in hosts if self._fits(host, newest)}
+        # Who is to be downloaded once more goes first: its claim does not wait for ever.
+        taken = sum(len(host.asking) + min(host.again, host.room()) for host in hosts)
+        if taken >= self._gap_workers:
             return set()
-        return {id(host) for host in self._hosts.values() if host.room(newest) > 0}
+        return {id(host) for host in hosts if host.room() > host.again}
+
+    def _fits(self, host: _Host, newest: bool) -> bool:
+        asking = sum(len(one.asking) for one in self._hosts.values())
+        return asking < (self._workers if newest else self._gap_workers) and host.room(newest) > 0
 
     def _wake(self) -> None:
-        """Have one who waits look; he wakes the next if there is room for more. All if it is the end."""
-        if self._running:
+        """Have one who waits look; he wakes the next if there is room for more.
+
+        All if it is the end, or if some wait for a place of their own host.
+        """
+        if self._running and not any(host.again for host in self._hosts.values()):
             self._changed.notify()
         else:
             self._changed.notify_all()

@@ -162,6 +162,7 @@ class _Pass:
         self._planned = 0
         self._wanted: set[Report] = set()
         self._beaten = time.monotonic()
+        self._looked: float | None = None  # None: look at once
         self._planned_at = self._started
         self._refill_at: datetime | None = None
         self._tools = Tools(
@@ -290,11 +291,19 @@ class _Pass:
                 self._failed(item)
             else:
                 left += item is _Word.LEFT
-                self._lanes.look(time.monotonic())
-                self._hire()
-                self._tell_widths()
+                self._looked = None
+            self._look()
             self._beat()
             self._refill()
+
+    def _look(self) -> None:
+        """Look after the widths and the workers: at once if it is said to be worth it, else now and then."""
+        now = time.monotonic()
+        if self._looked is None or now - self._looked >= _TICK_SECONDS:
+            self._looked = now
+            self._lanes.look(now)
+            self._hire()
+            self._tell_widths()
 
     def _width_changed(self) -> None:
         self._ended.put(_Word.WIDTH_CHANGED)

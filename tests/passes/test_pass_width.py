@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,24 +16,34 @@ from pass_world import Heard, Here, ago, backfill, stand_in
 from source_server import ZIP, RawServer, Talk, answer
 
 from reportsync.calendar import DayWord
+from reportsync.collect import Collected
+from reportsync.model import Outcome
 from reportsync.plan import Ask
+from reportsync.service import lanes
 from reportsync.service.passes import Order, run_pass
-from reportsync.service.world import World
+from reportsync.service.world import World, open_world
 from reportsync.settings import Config
+from reportsync.stop import Stop
 
 REFUSAL = answer("429 Too Many Requests", b'{"error": "slow down"}')
 WHOLE = answer("200 OK", ZIP, "Content-Type: application/zip")
+BROKEN = answer("200 OK", ZIP[:99] + bytes([ZIP[99] ^ 1]) + ZIP[100:])
 
 
 class Host:
-    """A server that takes `seconds` for a report and refuses more than `takes` at once."""
+    """A server that takes `seconds` for a report and refuses more than `takes` at once.
 
-    def __init__(self, seconds: float, takes: int = 999) -> None:
+    The first `broken` answers about each report are no whole archive.
+    """
+
+    def __init__(self, seconds: float, takes: int = 999, broken: int = 0) -> None:
         self.at_once: list[int] = []  # under way when each request came, itself included
         self.refused = 0
         self.hands: list[int] = []  # workers of the pass when each came
         self._seconds = seconds
         self._takes = takes
+        self._broken = broken
+        self._asked: Counter[str] = Counter()
         self._under_way = 0
         self._lock = threading.Lock()
         self.server = RawServer(self._answer)
@@ -52,7 +63,9 @@ class Host:
         with self._lock:
             self._under_way -= 1
             self.refused += not well
-        talk.say(WHOLE if well else REFUSAL)
+            self._asked[talk.head] += 1
+            whole = WHOLE if self._asked[talk.head] > self._broken else BROKEN
+        talk.say(whole if well else REFUSAL)
         return True
 
 
@@ -109,6 +122,62 @@ def test_a_host_that_takes_it_is_soon_asked_by_all_workers_and_never_by_more(her
     assert max(heard.widths) == 8
     # How many of eight threads really meet at the host, the machine's other work has a say in.
     assert 4 < max(host.at_once) <= 8
+
+
+def test_invariant_7_what_is_downloaded_once_more_waits_for_a_place(here: Here) -> None:
+    here.settings |= {"workers": "3", "attempts": "2"}
+    host = Host(0.05, broken=1)
+    with world_at(here, host, 16) as world:
+        filled(world, 16)
+    assert len(host.at_once) == 32
+    assert max(host.at_once) <= 3
+
+
+class Fine(Heard):
+    """Stops the pass as soon as so many reports of the apps c and d have come."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.stop = Stop()
+        self._count = count
+
+    def ended(self, ended: Collected) -> None:
+        super().ended(ended)
+        self._count -= ended.report.app in "cd"
+        if not self._count:
+            self.stop.request()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ill", ["silent", "dripping"])
+def test_fault_12_apps_without_an_end_hold_up_no_others_of_their_host_while_another_is_busy(
+    here: Here, monkeypatch: pytest.MonkeyPatch, ill: str
+) -> None:
+    monkeypatch.setattr(lanes, "SILENCE", 0.3)
+    here.settings |= {"workers": "8", "rate": "20/s", "deadline": "20s"}
+
+    def script(talk: Talk) -> bool:
+        if "/IDA/" in talk.head or "/IDB/" in talk.head:
+            if ill == "dripping":
+                talk.say(WHOLE[:200])
+                talk.drip(b"x", 0.1)
+            talk.hang()
+        talk.say(WHOLE)
+        return True
+
+    server, busy, heard = RawServer(script), Host(0.01), Fine(8)
+    mine = here.config(server, [stand_in(name, 4) for name in "abcd"], {})  # type: ignore[arg-type]
+    other = here.config(busy, [stand_in("z", 400)], {})  # type: ignore[arg-type]
+    config = mine.model_copy(update={"apps": (*mine.apps, *other.apps)})
+    try:
+        with open_world(config, heard.stop, here.clock, lambda: 0.0) as world:
+            ask = Ask(DayWord(ago(399)), DayWord(ago(0)), patient=False)
+            run_pass(world, Order("backfill", config.apps, ask, 8), heard)
+    finally:
+        server.close()
+        busy.server.close()
+    assert set(heard.outcomes.values()) == {Outcome.STORED}
+    assert sum(one.report.app in "cd" for one in heard.ended_all) == 8
 
 
 @pytest.mark.slow

@@ -422,6 +422,53 @@ def test_fault_12_requests_that_have_long_been_silent_hold_up_no_others() -> Non
     assert waits(lanes), "one at a time: for all that is known the host has enough"
 
 
+def test_fault_12_an_archive_that_comes_in_no_pieces_is_silent_too() -> None:
+    lanes = wide(8, 2, a="one", b="one")
+    coming, dripping = (lanes.asked(taken(lanes).report, 100.0) for _ in range(2))
+    lanes.heard(dripping, 101.0)
+    lanes.heard(coming, 105.0)
+    lanes.look(102.0 + SILENCE)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(lanes.take)
+        time.sleep(0.02)
+        assert not waiting.done(), "one is a load"
+        lanes.look(105.0 + SILENCE)
+        assert waiting.result(5) is not None
+
+
+def test_invariant_7_what_is_to_be_downloaded_once_more_goes_before_others_once_there_is_room() -> (
+    None
+):
+    lanes = wide(8, 1, a="one", b="one")
+    first = taken(lanes)
+    exchanged(lanes, first.report)
+    others = [taken(lanes) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        again = threads.submit(lanes.again, first.report)
+        time.sleep(0.02)
+        next_one = threads.submit(lanes.take)
+        time.sleep(0.02)
+        assert not again.done()
+        lanes.done(others[0], ended(others[0]))
+        again.result(5)
+        assert not next_one.done()
+        lanes.done(first, ended(first))
+        assert next_one.result(5) is not None
+
+
+def test_a_closed_lane_keeps_no_one_who_would_download_once_more() -> None:
+    lanes = wide(8, 1, a="one")
+    first = taken(lanes)
+    exchanged(lanes, first.report)
+    for _ in range(2):
+        taken(lanes)
+    with ThreadPoolExecutor(1) as threads:
+        again = threads.submit(lanes.again, first.report)
+        time.sleep(0.02)
+        lanes.close()
+        again.result(5)
+
+
 def test_workers_are_wanted_as_the_width_grows_and_no_more_than_there_is_to_do() -> None:
     lanes = Lanes(8, 1, {"a": "one", "b": "two"}, 2)
     lanes.add(reports("a", 4))
