@@ -71,7 +71,7 @@ def test_fault_21_a_daemon_goes_on_once_there_is_room_again(
 ) -> None:
     full = tmp_path / where
     full.mkdir(mode=0o750)
-    size = {"archive": "16k", "ledger": "132k"}[where]
+    size = {"archive": "16k", "ledger": "152k"}[where]
     mounts.do(f"mount -t tmpfs -o mode=750,size={size} none {{}}", full)
     ledger = 'storage: {archive: archive, ledger: "sqlite:///ledger/ledger.db", min_free: 0}'
     change = f"s|^storage:.*|{ledger}|" if where == "ledger" else ""

@@ -82,7 +82,7 @@ def test_fault_23_out_of_memory_is_a_plain_end_from_which_a_rerun_converges(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", [300, 1300])
+@pytest.mark.parametrize("room", [300, 1000])
 def test_fault_23_no_thread_to_be_had_is_told_and_a_rerun_converges(
     squeeze: Squeeze, room: int
 ) -> None:
