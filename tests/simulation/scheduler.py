@@ -56,7 +56,8 @@ class Scheduler:
 
     def spawn(self, work: Callable[[], None], owner: Owner | None) -> Turns:
         """Begin a thread of `owner`, which runs `work` when its turn comes."""
-        thread = greenlet(lambda *_: self._run(turns, work))
+        # Not of the one that begins it, which hands on to it, maybe, as it ends.
+        thread = greenlet(lambda *_: self._run(turns, work), self._main.thread)
         turns = Turns(owner, thread)
         self._ready.append(turns)
         return turns
