@@ -23,9 +23,8 @@ def scheduled(day: date, schedule: Schedule) -> datetime:
     return _scheduled(day, schedule.report_time, schedule.timezone)
 
 
-@lru_cache(
-    1024
-)  # the schedule of all apps is the same, or nearly so, and a pass asks for each some ten times
+# The schedule of all apps is the same, or nearly so, and a pass asks for each some ten times.
+@lru_cache(1024)
 def _scheduled(day: date, report_time: time, timezone: tzinfo) -> datetime:
     local = datetime.combine(day + ONE_DAY, report_time, tzinfo=timezone)
     return local.replace(fold=0).astimezone(UTC)
