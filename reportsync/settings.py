@@ -190,7 +190,9 @@ class Schedule(Settings):
         description="first pause while a due report is not there yet; grows",
     )
     retry_at_most: Duration = Field(
-        default=timedelta(days=1), validate_default=True, description="the longest pause"
+        default=timedelta(days=1),
+        validate_default=True,
+        description="the longest pause; a week for days due for 30 days",
     )
     alert_after: Duration = Field(
         default=timedelta(hours=12), description="still missing this long after due: an incident"

@@ -1,7 +1,7 @@
 """Incidents: what holds reports back, grouped by cause; when each is told, and in which words. Pure."""
 
 from reportsync.incidents.causes import Said, Seen
-from reportsync.incidents.incident import KINDS, Cause, Incident, Span, reports_of, spans
+from reportsync.incidents.incident import KINDS, Cause, Incident, Span, key_of, reports_of, spans
 from reportsync.incidents.notice import Notice, Phase, bundle, command, notice, open_lines, title
 from reportsync.incidents.review import REMIND_EVERY, Reviewed, holds_back, is_to_tell, review
 
@@ -20,6 +20,7 @@ __all__ = [
     "command",
     "holds_back",
     "is_to_tell",
+    "key_of",
     "notice",
     "open_lines",
     "reports_of",

@@ -121,7 +121,7 @@ def sample_config(url: str, apps: Iterable[SandboxApp]) -> str:
     """
     blocks = "".join(_block(url, app) for app in apps)
     return (
-        f"# For the sandbox at {url}\napps:\n{blocks}"
+        f"# For the sandbox at {url}; in a file of yours it needs: chmod 600 FILE\napps:\n{blocks}"
         "storage:\n  archive: sandbox/archive\n  ledger: sqlite:///sandbox/ledger.db\n"
         "http:\n  rate: 0  # the sandbox needs no politeness\n"
     )

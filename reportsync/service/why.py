@@ -6,8 +6,9 @@ from datetime import date, datetime
 from typing import Any
 
 from reportsync.calendar import due, due_through, scheduled
+from reportsync.incidents import Cause, key_of
 from reportsync.known import NEVER_ASKED, Missing, may_ask_from
-from reportsync.ledger import Ledger, overview, queries
+from reportsync.ledger import Ledger, incidents, overview, queries
 from reportsync.ledger.queries import HeldArchive, ReportRow
 from reportsync.model import Attempt, Outcome, Report, Waiver, instant_text
 from reportsync.notation import duration_text
@@ -24,13 +25,16 @@ def why(ledger: Ledger, app: App, day: date, now: datetime) -> dict[str, Any]:
     state, rule = _state(app, day, row, holding, now)
     claim = ledger.read(queries.claim_end, report)
     again = _next_attempt(app, day, row, state, now)
+    refused = _refused(ledger, app) if state == "missing" else None
     return {
         "version": 1,
         "app": app.name,
         "day": day.isoformat(),
         "state": state,
         "rule": rule,
-        "reason": (row.reason if row else None) or (NEVER_ASKED if state == "missing" else None),
+        "reason": (row.reason if row else None)
+        or refused
+        or (NEVER_ASKED if state == "missing" else None),
         "scheduled": instant_text(scheduled(day, app)),
         "due": instant_text(due(day, app)),
         "next_attempt": instant_text(again) if again else None,
@@ -38,7 +42,7 @@ def why(ledger: Ledger, app: App, day: date, now: datetime) -> dict[str, Any]:
         "attempts": [_attempt(one) for one in ledger.read(queries.attempts_of, report)],
         "versions": [_version(one) for one in ledger.read(queries.versions_of, report)],
         "waivers": [_waiver(one) for one in holding],
-        "command": _command(app, day, state, row),
+        "command": _command(app, day, state, rejected=_rejected(row) or refused is not None),
     }
 
 
@@ -77,10 +81,16 @@ def _next_attempt(
     return max(now, may_ask_from(app, Missing(day, next_attempt=again)))
 
 
-def _command(app: App, day: date, state: str, row: ReportRow | None) -> str | None:
+def _refused(ledger: Ledger, app: App) -> str | None:
+    """Return why no day of `app` is asked for beside one probe a pass: its key is refused."""
+    key = key_of(Cause.KEY, app.name)
+    return next((one.reason for one in ledger.read(incidents.open_now) if one.key == key), None)
+
+
+def _command(app: App, day: date, state: str, *, rejected: bool) -> str | None:
     """Return the command that a person would use now."""
     if state in ("missing", "waiting"):
-        return to_act(app.name, day, day, rejected=_rejected(row))
+        return to_act(app.name, day, day, rejected=rejected)
     if state == "stored":
         return f"reportsync verify --app {app.name} --since {day}"
     return f"reportsync unwaive {app.name} {day}" if state == "waived" else None

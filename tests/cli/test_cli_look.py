@@ -183,6 +183,18 @@ def test_why_explains_a_day_in_every_state(place: Place) -> None:
     assert all("None" not in text for text in texts)
 
 
+@pytest.mark.slow
+def test_why_of_a_day_that_a_refused_key_holds_back_says_so(place: Place) -> None:
+    app = stand_in("one", 3)
+    with Sandbox([app], faults=[Fault("401")]) as sandbox:
+        place.serve(sandbox, [app])
+        assert place.run("sync").code == 77
+        found = [place.run("why", "one", str(ago(day)), "--json").json for day in (2, 3)]
+    assert [len(one["attempts"]) for one in found] == [1, 0]
+    assert all("the key was refused" in one["reason"] for one in found)
+    assert all(one["command"] == "reportsync check --app one" for one in found)
+
+
 def test_why_of_a_day_not_yet_due_says_when_it_will_be(place: Place) -> None:
     place.write(block(OPEN_END, "http://127.0.0.1:9").replace(", until: None", ""))
     found = place.run("why", "open", str(today()), "--json").json
