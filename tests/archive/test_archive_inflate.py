@@ -11,6 +11,10 @@ import pytest
 from reportsync.archive import inflate
 
 FLIPS = 3000
+INCOMPLETE = (
+    "05c1411100300803302b08e031e006ede1a6f3ef61e96eec0528b79891255ab7ec34b13ae6d4a4c0a857af9da90f"
+)
+"""What a packer made, with a bit flipped among the lengths of the codes."""
 
 
 def packed() -> bytes:
@@ -33,6 +37,19 @@ def verdict(stream: bytes) -> tuple[bytes, bool, bytes] | None:
     except inflate.INFLATE_ERRORS:
         return None
     return (unpacked, inflater.eof, inflater.unused_data) if inflater.eof else None
+
+
+def test_codes_that_are_not_complete_are_taken_by_isal_alone_and_what_comes_out_is_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    isal: Any = pytest.importorskip("isal.isal_zlib")
+    plain = b";;1;5889b, 177b 286b53 0698;b0 ,9b72b8913c3c6,92b"
+    stream = bytes.fromhex(INCOMPLETE)
+    monkeypatch.setattr(inflate, "_library", zlib)
+    assert verdict(stream) is None
+    monkeypatch.setattr(inflate, "_library", isal)
+    monkeypatch.setattr(inflate, "INFLATE_ERRORS", (zlib.error, isal.error))
+    assert verdict(stream) == (plain, True, b"")
 
 
 def test_isal_and_zlib_take_and_refuse_the_same_streams(monkeypatch: pytest.MonkeyPatch) -> None:
