@@ -102,7 +102,7 @@ def is_numbered(version: object) -> TypeGuard[str]:
 def _begin(connection: sa.Connection) -> None:
     """Make the tables of an empty database; a test sees that all the migrations come to the same.
 
-    Alembic would be 10 MiB that a daemon never needs again.
+    Alembic would be 7 MiB that a daemon never needs again.
     """
     metadata.create_all(connection)
     _VERSIONS.create(connection)
