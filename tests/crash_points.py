@@ -214,7 +214,7 @@ def _wrong_answer(theatre: Theatre, ran: Ran, found: Found) -> Iterator[str]:
     if ran.code not in {5, theatre.calm.code}:
         yield f"it exits {ran.code}: {ran.err}"
         return
-    if "Traceback" in ran.err or "bug" in ran.err:
+    if re.search(r"Traceback|\bbug\b", ran.err):
         yield f"it shows a traceback: {ran.err}"
     if str(theatre.stage.folder) not in ran.err:
         if ran.code == 5:
