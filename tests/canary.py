@@ -54,11 +54,15 @@ def _base64(data: bytes) -> Iterator[str]:
         yield whole[4 * (before > 0) : -2]
 
 
-def refuse(data: bytes | str, where: str, secrets: Iterable[str] = ()) -> None:
-    """Fail if the canary or one of `secrets`, in whatever case or disguise, is in `data`."""
+def shows(data: bytes | str, secrets: Iterable[str] = ()) -> bool:
+    """Say whether the canary or one of `secrets`, in whatever case or disguise, is in `data`."""
     text = (data.decode("latin-1") if isinstance(data, bytes) else data).lower()
-    for secret in (CANARY, *secrets):
-        assert not any(form in text for form in disguises(secret)), f"a secret is in {where}"
+    return any(form in text for secret in (CANARY, *secrets) for form in disguises(secret))
+
+
+def refuse(data: bytes | str, where: str, secrets: Iterable[str] = ()) -> None:
+    """Fail if `data` shows a secret."""
+    assert not shows(data, secrets), f"a secret is in {where}"
 
 
 def refuse_files(folder: Path, secrets: Iterable[str] = (), besides: Iterable[Path] = ()) -> None:

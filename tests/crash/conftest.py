@@ -24,14 +24,11 @@ def perform(strace: str) -> Iterator[Callable[[str], Theatre]]:
 
 
 @pytest.fixture
-def disturb(figure: Callable[[str], None], request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Return the function that judges points, or one in `share` of them.
-
-    Fewer than `least` mean that the suite has shrunk.
-    """
+def disturb(figure: Callable[[str], None], request: pytest.FixtureRequest) -> Callable[..., int]:
+    """Return the function that judges points, or one in `share` of them, and returns how many held."""
     is_sample = request.node.get_closest_marker("slow") is None
 
-    def all_of(theatre: Theatre, points: list[Point], least: int, share: int = 1) -> None:
+    def all_of(theatre: Theatre, points: list[Point], share: int = 1) -> int:
         points = points[::share]
         verdicts = [judge(theatre, point) for point in points]
         wrong = [str(one) for one in verdicts if one.wrong]
@@ -41,7 +38,7 @@ def disturb(figure: Callable[[str], None], request: pytest.FixtureRequest) -> Ca
         if not is_sample:
             figure(f"{theatre.scene.about}; {counts}\n{table(verdicts)}")
         assert wrong == [], f"{counts}\n" + "\n".join(wrong)
-        assert len(points) >= least
+        return len(points)
 
     return all_of
 
@@ -73,10 +70,10 @@ def bench(
 @pytest.fixture
 def cut(
     bench: Bench, figure: Callable[[str], None], request: pytest.FixtureRequest
-) -> Callable[[str, Layout, int], None]:
-    """Return the function that cuts the power at every call of a scene, `least` times or more."""
+) -> Callable[[str, Layout], int]:
+    """Return the function that cuts the power at every call of a scene, and returns how many cuts held."""
 
-    def all_of(scene: str, layout: Layout, least: int) -> None:
+    def all_of(scene: str, layout: Layout) -> int:
         verdicts: list[Verdict] = []
         wrong: list[str] = []
         for verdict in bench.judge(layout, SCENES[scene]):
@@ -89,6 +86,6 @@ def cut(
             f" different disks: {len(verdicts)}, violations: {len(wrong)}"
         )
         assert wrong == []
-        assert cuts >= least
+        return cuts
 
     return all_of

@@ -9,10 +9,10 @@ from crash_points import blind
 from scenes import Theatre
 
 Perform = Callable[[str], Theatre]
-Disturb = Callable[..., None]
+Disturb = Callable[..., int]
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool("strace")]
-SCENES = {"later": (1, 150), "restore": (2, 150), "repair": (4, 100), "rebuild": (3, 130)}
+SCENES = {"later": (1, 150), "restore": (1, 200), "repair": (4, 100), "rebuild": (3, 130)}
 """The scenes, of how many points one is disturbed, and how many these are at least."""
 
 
@@ -22,4 +22,4 @@ def test_fault_21_a_command_that_cannot_look_says_so_and_loses_nothing(
 ) -> None:
     share, least = SCENES[scene]
     theatre = perform(scene)
-    disturb(theatre, list(blind(theatre, 10)), least, share)
+    assert disturb(theatre, list(blind(theatre, 10)), share) >= least

@@ -9,7 +9,7 @@ from crash_points import errors
 from scenes import SCENES, Theatre
 
 Perform = Callable[[str], Theatre]
-Disturb = Callable[..., None]
+Disturb = Callable[..., int]
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool("strace")]
 LEAST = 50  # points of each scene
@@ -20,4 +20,4 @@ def test_fault_21_a_command_with_an_error_at_any_call_of_ours_loses_nothing(
     perform: Perform, disturb: Disturb, scene: str
 ) -> None:
     theatre = perform(scene)
-    disturb(theatre, list(errors(theatre, 5)), LEAST)
+    assert disturb(theatre, list(errors(theatre, 5))) >= LEAST

@@ -19,6 +19,6 @@ pytestmark = [
 
 @pytest.mark.parametrize(("scene", "layout", "least"), CASES[:4])
 def test_fault_25_a_power_cut_on_btrfs_loses_nothing(
-    cut: Callable[[str, Layout, int], None], scene: str, layout: Layout, least: int
+    cut: Callable[[str, Layout], int], scene: str, layout: Layout, least: int
 ) -> None:
-    cut(scene, layout, least)
+    assert cut(scene, layout) >= least

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -95,6 +96,8 @@ def test_fault_24_a_daemon_whose_log_nobody_takes_goes_on(
     running = start(days=3, arguments=wrapped(line))
     archive = running.folder / "archive"
     wait_until(lambda: len(list(archive.glob("shop/*/*.zip"))) == 3)
+    os.kill(int(pid.read_text()), 0)
+    assert len(list(archive.glob("shop/*/*.zip"))) == 3
 
 
 @pytest.mark.tool("prlimit")

@@ -133,4 +133,7 @@ def test_canary_a_bug_in_the_daemon_shows_no_secret(
         daemon = running(plant_bug(tmp_path))
         wait_until(lambda: "RuntimeError" in daemon.log.read_text(), 60)
         daemon.end()
+    assert "Signature=***" in daemon.log.read_text(), (
+        "the bug's own text is there, without the secret"
+    )
     refuse_files(tmp_path, all_signatures(), besides=[tmp_path / "config.yaml"])

@@ -21,6 +21,7 @@ from reportsync.ledger import (
     open_writing,
     overview,
     place,
+    queries,
     salvage,
     soundness,
 )
@@ -66,6 +67,9 @@ def test_a_line_break_in_a_neighbour_s_row_is_no_bug_of_whoever_records(path: Pa
         connection.execute("UPDATE archives SET day = replace(day, '-', char(13))")  # one bit less
     with open_writing(f"sqlite:///{path}") as ledger:
         stored(ledger, Report("shop", day))
+        row = ledger.read(queries.report_row, Report("shop", day))
+    assert row is not None
+    assert row.state == "stored"
 
 
 def test_fault_31_a_schema_with_a_byte_of_no_text_is_damage_and_gives_nothing(

@@ -35,8 +35,10 @@ def functions(path: Path) -> set[str]:
 
 def test_every_mutant_applies_and_is_a_program() -> None:
     for mutant in EVERY:
-        broken = mutant.applied((ROOT / "reportsync" / mutant.file).read_text())
-        compile(broken, mutant.name, "exec")
+        whole = (ROOT / "reportsync" / mutant.file).read_text()
+        broken = mutant.applied(whole)
+        assert compile(broken, mutant.name, "exec").co_code
+        assert broken != whole, mutant
 
 
 def test_every_mutant_names_tests_that_there_are() -> None:

@@ -16,8 +16,8 @@ def live_through(
     apps: int,
     figure: Callable[[str], None],
     storms: float = 1.0,
-) -> None:
-    """Simulate every seed, fail with all that went wrong, and keep the figures."""
+) -> float:
+    """Simulate every seed and return the app-years lived; fail with all that went wrong, keep the figures."""
     outcomes = [simulate(seed, years, apps, storms=storms) for seed in seeds]
     counts: Counter[str] = sum((one.counts for one in outcomes), Counter())
     app_years = sum(one.app_years for one in outcomes)
@@ -33,3 +33,4 @@ def live_through(
     assert counts["deaths"] >= len(outcomes)
     assert counts["stored"] > app_years * 250
     assert counts["failed"] and counts["waiting"]
+    return app_years
