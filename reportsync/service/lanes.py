@@ -40,13 +40,13 @@ class Request:
 
 @dataclass(slots=True)
 class _Host:
-    """What is under way at one host: reports handed out and not yet downloaded."""
+    """What is under way at one host: reports handed out and not yet downloaded. Who pauses takes no place."""
 
     width: Width
     asking: dict[Report, bool] = field(default_factory=dict)  # whether it is a newest day
     pausing: set[Report] = field(default_factory=set)  # of those, until they are repeated
     verifying: dict[Report, bool] = field(default_factory=dict)  # downloaded; as in `asking`
-    again: int = 0  # of those, how many wait to be downloaded once more
+    again: int = 0  # how many of those two wait for a place
     heard: dict[Request, float] = field(
         default_factory=dict
     )  # running time of its last sign of life
@@ -60,8 +60,9 @@ class _Host:
 
     def room(self, newest: bool = False) -> int:
         """Return how many more may start; beside mere silence one may always."""
-        beside = sum(self.asking.values()) if newest else len(self.asking)
-        return max(self.width.now - beside, int(len(self.asking) == self.silent))
+        there = self.asking.keys() - self.pausing
+        beside = sum(self.asking[one] for one in there) if newest else len(there)
+        return max(self.width.now - beside, int(self.busy == self.silent))
 
 
 @dataclass(slots=True)
@@ -189,17 +190,21 @@ class Lanes:
             self._lane(request.report.app).host.heard[request] = now
 
     def again(self, report: Report) -> None:
-        """Wait until `report` may be downloaded once more if its download is over: its place is another's."""
+        """Wait until `report` may be asked for once more, if it pauses or was downloaded: it has no place."""
         with self._changed:
             host = self._lane(report.app).host
-            newest = host.verifying.pop(report, None)
+            pauses = report in host.pausing
+            newest = host.asking[report] if pauses else host.verifying.pop(report, None)
             if newest is None:
                 return
             host.again += 1
-            while not self._closed and not self._fits(host, newest):
+            while not self._closed and not (
+                host.room(newest) > 0 if pauses else self._fits(host, newest)
+            ):
                 self._changed.wait()
             host.again -= 1
             host.asking[report] = newest
+            host.pausing.discard(report)
 
     def answered(self, request: Request, exchange: Exchange) -> bool:
         """Note how `request` ended; return whether the widths and hands wanted are worth a look.
@@ -214,7 +219,8 @@ class Lanes:
                 host.width.end(exchange)
             if exchange.sign is not Sign.WELL:
                 host.pausing.add(request.report)
-                return host.width.now != before
+                self._wake()
+                return host.width.now != before or self._short
             host.verifying[request.report] = host.asking.pop(request.report, False)
             self._wake()
             return host.width.now != before or self._short
