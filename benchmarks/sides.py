@@ -108,21 +108,16 @@ def _curl_words(task: Task) -> str:
 
 
 def _by_hand(task: Task) -> list[str]:
-    unzip = find("unzip")
-    return [
-        "sh", "-ec",
-        f'{_curl_words(task)}; cd out; for zip in *.zip; do {unzip} -tqq "$zip"; done;'
-        " sha256sum *.zip > SHA256SUMS; sync -f .",
-    ]  # fmt: skip
+    return _by_shell(task, f'for zip in *.zip; do {find("unzip")} -tqq "$zip"; done')
 
 
 def _by_both_hands(task: Task) -> list[str]:
-    unzip = find("unzip")
-    return [
-        "sh", "-ec",
-        f"{_curl_words(task)}; cd out; printf '%s\\n' *.zip | xargs -P $(nproc) -n 1 {unzip} -tqq;"
-        " sha256sum *.zip > SHA256SUMS; sync -f .",
-    ]  # fmt: skip
+    return _by_shell(task, f"printf '%s\\n' *.zip | xargs -P $(nproc) -n 1 {find('unzip')} -tqq")
+
+
+def _by_shell(task: Task, test: str) -> list[str]:
+    work = f"{_curl_words(task)}; cd out; {test}; sha256sum *.zip > SHA256SUMS; sync -f ."
+    return ["sh", "-ec", work]
 
 
 def _wget(task: Task) -> list[str]:

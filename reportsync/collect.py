@@ -339,7 +339,7 @@ class _Work:
         outcome = outcome_of(error)
         attempt = self._attempt(outcome, error.status, None, error.message)
         row = self._tools.ledger.read(queries.report_row, self._report)
-        counted = outcome is not Outcome.REJECTED
+        counted = retry.tells_of_day(error)
         tries = (row.tries if row else 0) + counted
         again = retry.next_attempt(
             error, tries, attempt.ended, due(self._report.day, self._app), self._app

@@ -140,6 +140,10 @@ class TransientFault(AttemptFailed):
     """The network, the server or the body was broken; the same request may succeed in a moment."""
 
 
+class OwnFault(TransientFault):
+    """This machine gave too little for a request: nothing was asked, and nothing is known of the day."""
+
+
 class NotThereYet(AttemptFailed):
     """The server answered, and says that it has no report for this day (yet)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from reportsync.errors import AttemptFailed, KeyRefused, Trouble
+from reportsync.errors import AttemptFailed, KeyRefused, OwnFault, Trouble
 from reportsync.settings import Http, Schedule
 
 PATIENCE = timedelta(seconds=60)
@@ -38,11 +38,11 @@ def next_attempt(
     """Return the instant before which a missing report is not asked for again by itself.
 
     `tries` counts the attempts that failed so far, this one included. None means the next pass: a refused
-    key says nothing about the day, so it costs the day nothing. "Not there" on a day that has been due
-    for 30 days is asked again weekly; everything else after pauses doubling from `retry_every` to
-    `retry_at_most`, or later if the server asked for it (within `retry_at_most`).
+    key, or a fault of this machine, says nothing about the day, so it costs the day nothing. "Not there" on
+    a day that has been due for 30 days is asked again weekly; everything else after pauses doubling from
+    `retry_every` to `retry_at_most`, or later if the server asked for it (within `retry_at_most`).
     """
-    if isinstance(error, KeyRefused):
+    if not tells_of_day(error):
         return None
     if error.trouble is Trouble.NOT_READY and now - due >= LONG_MISSING:
         return now + WEEKLY
@@ -50,6 +50,11 @@ def next_attempt(
     if error.retry_after is not None:
         pause = max(pause, min(error.retry_after, schedule.retry_at_most))
     return now + pause
+
+
+def tells_of_day(error: AttemptFailed) -> bool:
+    """Say whether `error` is about the day that was asked for, and so lengthens its pause."""
+    return not isinstance(error, KeyRefused | OwnFault)
 
 
 def believable(

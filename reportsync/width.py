@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from reportsync.errors import AttemptFailed, NotThereYet, Trouble
+from reportsync.errors import AttemptFailed, NotThereYet, OwnFault, Trouble
 
 SLACK = 0.1
 """Seconds; on a busy machine threads of ours keep each other waiting so long, and the host is no slower."""
@@ -35,7 +35,7 @@ def sign_of(error: AttemptFailed) -> Sign:
     """Return what `error`, in which a request ended, says about the host."""
     if isinstance(error, NotThereYet):
         return Sign.WELL
-    if error.trouble is not Trouble.TRANSIENT:
+    if error.trouble is not Trouble.TRANSIENT or isinstance(error, OwnFault):
         return Sign.NOTHING
     status = error.status
     if status == 429 or error.retry_after is not None:

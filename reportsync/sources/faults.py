@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import re
@@ -12,7 +13,7 @@ from datetime import timedelta
 import requests
 import urllib3.exceptions as urllib3_errors
 
-from reportsync.errors import AppRefused, AttemptFailed, TransientFault
+from reportsync.errors import AppRefused, AttemptFailed, OwnFault, TransientFault
 from reportsync.notation import duration_text
 from reportsync.redact import clean
 
@@ -35,6 +36,7 @@ _CERTIFICATE = {
     62: "its certificate is for another host",
     64: "its certificate is for another address",
 }
+NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})", re.ASCII)
 
 
@@ -53,6 +55,8 @@ def explain(
             return _not_trusted(link, host)
         if isinstance(link, OSError) and (match := _TUNNEL.search(str(link))):
             return _no_tunnel(int(match[1]))
+        if isinstance(link, OSError) and link.errno in NO_DESCRIPTOR:
+            return no_descriptor(_cause(links, host, read_timeout))
     # The vendor's API gives no part of a report: there is nothing to go on from.
     after = f" after {received:,} bytes; the next try starts anew" if received else ""
     return TransientFault(_cause(links, host, read_timeout) + after)
@@ -77,6 +81,12 @@ def _not_trusted(error: ssl.SSLCertVerificationError, host: str) -> AppRefused:
         f"{host} cannot be trusted: {why}",
         hint="if this host is signed by a CA of your own, name its PEM file in http.ca_file",
     )
+
+
+def no_descriptor(text: str) -> OwnFault:
+    """Return the fault of a request for which this machine has no descriptor left."""
+    hint = "raise the limit on open files (ulimit -n, LimitNOFILE=) or lower `http.workers`"
+    return OwnFault(text, hint=hint)
 
 
 def _no_tunnel(status: int) -> AttemptFailed:

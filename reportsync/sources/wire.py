@@ -20,7 +20,7 @@ from reportsync.errors import AppRefused, TransientFault
 from reportsync.notation import duration_text, size_text
 from reportsync.redact import clean
 from reportsync.sources.deadline import Watch, current_watch
-from reportsync.sources.faults import WireFault
+from reportsync.sources.faults import NO_DESCRIPTOR, WireFault, no_descriptor
 from reportsync.sources.resolve import Address, addresses
 
 HEADERS_AT_MOST = 256 * 1024  # bytes before the body, interim answers (100 Continue) included
@@ -152,7 +152,9 @@ def _no_connection(error: OSError | None, place: str, seconds: float) -> Transie
             )
         case _:
             why = error.strerror if error else None
-            return TransientFault(f"no connection to {place}: {why or 'no address'}")
+            text = f"no connection to {place}: {why or 'no address'}"
+            own = error is not None and error.errno in NO_DESCRIPTOR
+            return no_descriptor(text) if own else TransientFault(text)
 
 
 class _WatchedTLS(_Watched, HTTPSConnection):

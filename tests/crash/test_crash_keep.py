@@ -30,7 +30,7 @@ def test_fault_25_a_download_killed_at_any_call_of_ours_ends_like_an_undisturbed
     perform: Perform,
 ) -> None:
     theatre = perform("apart")
-    assert violations(theatre, kills(theatre, NONE_OF_SQLITE_S), 10) == []
+    assert violations(theatre, kills(theatre, 10), 12) == []
 
 
 def test_fault_21_a_download_with_any_error_at_an_fsync_loses_nothing(perform: Perform) -> None:

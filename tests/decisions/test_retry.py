@@ -15,6 +15,7 @@ from reportsync.errors import (
     AttemptFailed,
     KeyRefused,
     NotThereYet,
+    OwnFault,
     TooLarge,
     TransientFault,
 )
@@ -146,6 +147,11 @@ def test_a_first_backfill_of_old_days_asks_weekly_from_the_first_answer_on() -> 
 @given(st.integers(0, 1000), st.timedeltas(timedelta(0), timedelta(days=900)))
 def test_fault_09_a_refused_key_costs_the_day_nothing(tries: int, age: timedelta) -> None:
     assert next_attempt(KeyRefused("x"), tries, NOW, NOW - age, SCHEDULE) is None
+
+
+@given(st.integers(0, 1000), st.timedeltas(timedelta(0), timedelta(days=900)))
+def test_fault_22_a_fault_of_this_machine_costs_the_day_nothing(tries: int, age: timedelta) -> None:
+    assert next_attempt(OwnFault("x"), tries, NOW, NOW - age, SCHEDULE) is None
 
 
 def test_fault_33_a_due_instant_to_come_is_no_reason_to_ask_weekly() -> None:

@@ -16,6 +16,7 @@ from reportsync.errors import (
     AttemptFailed,
     KeyRefused,
     NotThereYet,
+    OwnFault,
     TransientFault,
 )
 from reportsync.width import Exchange, Sign, Width, first_width, sign_of
@@ -47,6 +48,7 @@ def settled(found: Crowd) -> list[int]:
         (TransientFault("a web page", status=200), Sign.NOTHING),
         (NotThereYet("404", status=404), Sign.WELL),
         (KeyRefused("401", status=401), Sign.NOTHING),
+        (OwnFault("no descriptor left"), Sign.NOTHING),
         (AppRefused("410", status=410), Sign.NOTHING),
         (ArchiveRefused("a bomb"), Sign.NOTHING),
     ],

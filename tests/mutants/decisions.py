@@ -143,7 +143,7 @@ MUTANTS = (
         "refused-key-counted-against-the-day",
         "a refused key costs a day nothing",
         "collect.py",
-        "        counted = outcome is not Outcome.REJECTED\n",
+        "        counted = retry.tells_of_day(error)\n",
         "        counted = True\n",
         (
             "passes/test_pass_faults.py::test_fault_09_a_refused_app_is_asked_once_a_pass_and_heals_by_itself",

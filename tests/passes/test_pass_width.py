@@ -115,13 +115,13 @@ def filled(world: World, days: int) -> Wide:
 
 def test_a_host_that_takes_it_is_soon_asked_by_all_workers_and_never_by_more(here: Here) -> None:
     here.settings |= {"workers": "8"}
-    host = Host(0.1)
+    host = Host(0.15)
     with world_at(here, host, 40) as world:
         heard = filled(world, 40)
     assert heard.widths[0] == 2
     assert max(heard.widths) == 8
-    # How many of eight threads really meet at the host, the machine's other work has a say in.
-    assert 4 < max(host.at_once) <= 8
+    assert max(host.at_once[:24]) >= 6
+    assert 6 < max(host.at_once) <= 8
 
 
 def test_invariant_7_what_is_downloaded_once_more_waits_for_a_place(here: Here) -> None:

@@ -21,7 +21,14 @@ from source_client import DAY, KEY, MakeClient, Serve, app_at
 from source_faults import FAULTS, REDIRECTS, of_row, reason
 from source_server import ZIP, Talk, answer, keeps, says
 
-from reportsync.errors import AppRefused, KeyRefused, NotThereYet, TooLarge, TransientFault
+from reportsync.errors import (
+    AppRefused,
+    KeyRefused,
+    NotThereYet,
+    OwnFault,
+    TooLarge,
+    TransientFault,
+)
 from reportsync.sources.daily import signature
 
 SIGNATURE = signature("APP1", "20260302.zip", KEY)
@@ -291,7 +298,7 @@ def test_fault_22_running_out_of_descriptors_is_said_plainly(
     asking.fetch(app_at(server))
     with no_descriptor_left():
         for place in (other, server):  # a new connection and a kept one
-            with pytest.raises(TransientFault, match="Too many open files"):
+            with pytest.raises(OwnFault, match="Too many open files"):
                 asking.fetch(app_at(place))
 
 
