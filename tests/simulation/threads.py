@@ -13,7 +13,7 @@ from unittest import mock
 
 from reportsync.ledger import claims, place
 from reportsync.ledger import ledger as ledger_module
-from reportsync.service import background, lanes, passes, verify
+from reportsync.service import background, gauged, lanes, passes, verify
 
 from .scheduler import Scheduler, Turns
 
@@ -82,6 +82,23 @@ class _Condition:
             self.notify()
 
 
+class _Local:
+    """What each thread keeps for itself."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.__dict__["_of"] = lambda: scheduler.current
+        self.__dict__["_kept"] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._kept[self._of(), name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._kept[self._of(), name] = value
+
+
 def _engines() -> Callable[..., Any]:
     """Return what opens an engine, once for each file: what it has compiled serves all processes.
 
@@ -113,6 +130,7 @@ def doubled(scheduler: Scheduler, table: Any) -> Iterator[None]:
         mock.patch.object(verify, "time", running_time),
         mock.patch.object(background, "time", running_time),
         mock.patch.object(lanes, "threading", conditions),
+        mock.patch.object(gauged, "threading", SimpleNamespace(local=lambda: _Local(scheduler))),
         mock.patch.object(ledger_module, "_engine", _engines()),
         mock.patch.object(claims, "this_process", table.this_process),
         mock.patch.object(claims, "_machine", table.machine),
