@@ -29,7 +29,7 @@ class Request:
     """A request that is under way.
 
     `mark` is its host's, `began` the running time in seconds; `spare` says that its host could have been
-    asked for twice as much.
+    asked for twice as much, or for more while others pause.
     """
 
     report: Report
@@ -179,7 +179,9 @@ class Lanes:
             host = self._lane(report.app).host
             host.asking.setdefault(report, False)
             host.pausing.discard(report)
-            spare = 2 * host.busy <= host.width.now
+            # While some pause, a good answer is none to as many at once as may be.
+            used = host.width.now if host.pausing else host.width.now // 2 + 1
+            spare = host.busy < used
             request = Request(report, host.width.begin(host.busy), now, spare)
             host.heard[request] = now
             return request
