@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from reportsync.errors import LedgerError
 from reportsync.ledger import place
 from reportsync.ledger.migrate import KNOWN, OURS, is_numbered
@@ -19,6 +21,9 @@ _NOT_GIVEN = {
     sqlite3.SQLITE_LOCKED,
 }  # fmt: skip
 """What says that a page was not given, and nothing of what is in it."""
+
+_SCHEMA = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
+_NOTHING = dict.fromkeys(column.name for table in metadata.sorted_tables for column in table.c)
 
 
 def damage(path: Path, wait: float = 30.0) -> str | None:
@@ -85,10 +90,34 @@ def fault(ledger: sqlite3.Connection) -> str | None:
 
 
 def _fault(ledger: sqlite3.Connection) -> str | None:
-    rows = ledger.execute("PRAGMA integrity_check(3)").fetchall()
+    try:
+        rows = ledger.execute("PRAGMA integrity_check(3)").fetchall()
+    except sqlite3.OperationalError as error:
+        if _code(error) != sqlite3.SQLITE_ERROR:
+            raise
+        return str(error)  # of the schema's own words: the PRAGMA's are right
     if rows != [("ok",)]:
         return "; ".join(str(row[0]) for row in rows)
-    return _nonsense(ledger) if is_ours(ledger) else None
+    return _unusable(ledger) or _nonsense(ledger) if is_ours(ledger) else None
+
+
+def _unusable(ledger: sqlite3.Connection) -> str | None:
+    """Say why a table of ours takes no rows, although all that there are can be read."""
+    # What is open for reading alone leaves the checks of its tables out, so they are made anew in memory.
+    with closing(sqlite3.connect(":memory:")) as anew:
+        for table in metadata.sorted_tables:
+            try:
+                for (schema,) in ledger.execute(_SCHEMA, (table.name,)):
+                    if not isinstance(schema, str):
+                        return f"the schema of the table {table.name} is no text"
+                    anew.execute(schema).close()
+                    for database in (anew, ledger):
+                        database.execute(f"EXPLAIN {sa.insert(table)}", _NOTHING).close()
+            except sqlite3.DatabaseError as error:
+                if _code(error) in _NOT_GIVEN:
+                    raise
+                return f"the table {table.name} cannot be written to: {error}"
+    return None
 
 
 def _nonsense(ledger: sqlite3.Connection) -> str | None:

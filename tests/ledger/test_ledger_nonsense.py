@@ -72,6 +72,34 @@ def test_a_line_break_in_a_neighbour_s_row_is_no_bug_of_whoever_records(path: Pa
     assert row.state == "stored"
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (b"CHECK (length(reason)", b"CHECK (lengtx(reason)"),
+        (b"CREATE TABLE sqlite_sequence(", b"CREATE TABLE Sqlite_sequence("),
+    ],
+)
+def test_fault_31_a_schema_that_can_be_read_and_not_written_to_is_damage(
+    path: Path, was: bytes, becomes: bytes
+) -> None:
+    change(path)
+    data = path.read_bytes()
+    assert data.count(was) == 1
+    path.write_bytes(data.replace(was, becomes))
+    assert soundness.damage(path) is not None
+    assert not soundness.is_whole(path)
+
+
+def test_fault_31_a_schema_that_is_a_blob_is_damage(path: Path) -> None:
+    change(
+        path,
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET sql = CAST(sql AS BLOB) WHERE name = 'waivers'",
+    )
+    assert "no text" in str(soundness.damage(path))
+    assert not soundness.is_whole(path)
+
+
 def test_fault_31_a_schema_with_a_byte_of_no_text_is_damage_and_gives_nothing(
     path: Path, tmp_path: Path
 ) -> None:
