@@ -29,7 +29,7 @@ class Request:
     """A request that is under way.
 
     `mark` is its host's, `began` the running time in seconds; `spare` says that its host could have been
-    asked for twice as much, or for more while others pause.
+    asked for twice as much.
     """
 
     report: Report
@@ -40,13 +40,13 @@ class Request:
 
 @dataclass(slots=True)
 class _Host:
-    """What is under way at one host: reports handed out and not yet downloaded. Who pauses takes no place."""
+    """What is under way at one host: reports handed out and not yet downloaded."""
 
     width: Width
     asking: dict[Report, bool] = field(default_factory=dict)  # whether it is a newest day
     pausing: set[Report] = field(default_factory=set)  # of those, until they are repeated
     verifying: dict[Report, bool] = field(default_factory=dict)  # downloaded; as in `asking`
-    again: int = 0  # how many of those two wait for a place
+    again: int = 0  # of those, how many wait to be downloaded once more
     heard: dict[Request, float] = field(
         default_factory=dict
     )  # running time of its last sign of life
@@ -60,9 +60,8 @@ class _Host:
 
     def room(self, newest: bool = False) -> int:
         """Return how many more may start; beside mere silence one may always."""
-        there = self.asking.keys() - self.pausing
-        beside = sum(self.asking[one] for one in there) if newest else len(there)
-        return max(self.width.now - beside, int(self.busy == self.silent))
+        beside = sum(self.asking.values()) if newest else len(self.asking)
+        return max(self.width.now - beside, int(len(self.asking) == self.silent))
 
 
 @dataclass(slots=True)
@@ -179,9 +178,7 @@ class Lanes:
             host = self._lane(report.app).host
             host.asking.setdefault(report, False)
             host.pausing.discard(report)
-            # While some pause, a good answer is none to as many at once as may be.
-            used = host.width.now if host.pausing else host.width.now // 2 + 1
-            spare = host.busy < used
+            spare = 2 * host.busy <= host.width.now
             request = Request(report, host.width.begin(host.busy), now, spare)
             host.heard[request] = now
             return request
@@ -192,21 +189,17 @@ class Lanes:
             self._lane(request.report.app).host.heard[request] = now
 
     def again(self, report: Report) -> None:
-        """Wait until `report` may be asked for once more, if it pauses or was downloaded: it has no place."""
+        """Wait until `report` may be downloaded once more if its download is over: its place is another's."""
         with self._changed:
             host = self._lane(report.app).host
-            pauses = report in host.pausing
-            newest = host.asking[report] if pauses else host.verifying.pop(report, None)
+            newest = host.verifying.pop(report, None)
             if newest is None:
                 return
             host.again += 1
-            while not self._closed and not (
-                host.room(newest) > 0 if pauses else self._fits(host, newest)
-            ):
+            while not self._closed and not self._fits(host, newest):
                 self._changed.wait()
             host.again -= 1
             host.asking[report] = newest
-            host.pausing.discard(report)
 
     def answered(self, request: Request, exchange: Exchange) -> bool:
         """Note how `request` ended; return whether the widths and hands wanted are worth a look.
@@ -221,8 +214,7 @@ class Lanes:
                 host.width.end(exchange)
             if exchange.sign is not Sign.WELL:
                 host.pausing.add(request.report)
-                self._wake()
-                return host.width.now != before or self._short
+                return host.width.now != before
             host.verifying[request.report] = host.asking.pop(request.report, False)
             self._wake()
             return host.width.now != before or self._short

@@ -14,6 +14,7 @@ from urllib3.util.connection import allowed_gai_family
 from reportsync.errors import TransientFault
 from reportsync.notation import duration_text
 from reportsync.sources.deadline import Watch
+from reportsync.sources.faults import NO_DESCRIPTOR, no_descriptor
 
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 _Answer = list[Address] | OSError | UnicodeError | None  # None: the watch has cut the wait
@@ -38,7 +39,10 @@ def addresses(host: str, port: int, seconds: float, watch: Watch) -> list[Addres
         answer = None
     if isinstance(answer, list) and answer:
         return answer
-    raise TransientFault(_why_not(host, answer, seconds), hint="check the DNS and base_url")
+    why = _why_not(host, answer, seconds)
+    if isinstance(answer, OSError) and answer.errno in NO_DESCRIPTOR:
+        raise no_descriptor(why)
+    raise TransientFault(why, hint="check the DNS and base_url")
 
 
 def _ask(host: str, port: int) -> queue.SimpleQueue[_Answer]:

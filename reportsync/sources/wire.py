@@ -217,15 +217,16 @@ class Adapter(HTTPAdapter):
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
             path = str(self._ca_file or DEFAULT_CA_BUNDLE_PATH)
+            own = False
             try:
                 self._context = ssl.create_default_context(cafile=path)
             except OSError as error:  # ssl.SSLError is one
+                own = type(error) is not ssl.SSLError and error.errno in NO_DESCRIPTOR
                 why = error.strerror if type(error) is not ssl.SSLError else "not a PEM file"
             if self._context is None:
-                raise AppRefused(
-                    f"the CA file {path} cannot be used: {why}",
-                    hint="name a readable PEM file in http.ca_file",
-                )
+                text = f"the CA file {path} cannot be used: {why}"
+                hint = "name a readable PEM file in http.ca_file"
+                raise no_descriptor(text) if own else AppRefused(text, hint=hint)
         return self._context
 
 

@@ -73,10 +73,7 @@ def failing(share: float, seconds: float, chance: Random) -> Host:
 
 @dataclass(slots=True)
 class Crowd:
-    """Works on `reports`, each repeated until it comes; `widths` is the width after each request.
-
-    Who pauses takes no place, and goes ahead of a new one; as many as the width may ever be are at work.
-    """
+    """Works on `reports`, each repeated until it comes; `widths` is the width after each request."""
 
     width: Width
     host: Host
@@ -87,8 +84,6 @@ class Crowd:
     signs: list[Sign] = field(default_factory=list)
     widths: list[int] = field(default_factory=list)
     _running: int = 0
-    _pausing: int = 0
-    _again: int = 0  # whose pause is over
     _in_flight: int = 0
     _turn: float = 0.0
     _coming: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -97,14 +92,9 @@ class Crowd:
     def work(self) -> Crowd:
         """Let time pass until all is done."""
         left = self.reports
-        while left or self._again or self._coming:
-            while self._running < self.width.now:
-                if self._again:
-                    self._again -= 1
-                elif left and self._running + self._pausing < self.width._most:
-                    left -= 1
-                else:
-                    break
+        while left or self._coming:
+            while left and self._running < self.width.now:
+                left -= 1
                 self._running += 1
                 self._await_turn()
             self.now, _, act = heapq.heappop(self._coming)
@@ -126,28 +116,21 @@ class Crowd:
 
     def _ask(self, held_back: float) -> None:
         mark = self.width.begin(self._running)
-        spare = bool(self._pausing + self._again) and self._running < self.width.now
         self._in_flight += 1
         self.requests += 1
         reply = self.host(self.now, self._in_flight)
-        self._after(reply.seconds, lambda: self._end(mark, reply, spare or held_back > SLACK))
+        self._after(reply.seconds, lambda: self._end(mark, reply, held_back > SLACK))
 
-    def _end(self, mark: int, reply: Reply, spare: bool) -> None:
+    def _end(self, mark: int, reply: Reply, held_back: bool) -> None:
         self._in_flight -= 1
-        exchange = Exchange(mark, self.now, reply.sign, reply.wait, reply.size, spare)
+        exchange = Exchange(mark, self.now, reply.sign, reply.wait, reply.size, held_back)
         self.width.end(exchange)
         self.signs.append(reply.sign)
         self.widths.append(self.width.now)
         if reply.sign is Sign.WELL:
             self._after(WORK, self._leave)
         else:
-            self._running -= 1
-            self._pausing += 1
-            self._after(BACKOFF, self._come_again)
-
-    def _come_again(self) -> None:
-        self._pausing -= 1
-        self._again += 1
+            self._after(BACKOFF, self._await_turn)
 
     def _leave(self) -> None:
         self._running -= 1

@@ -179,8 +179,8 @@ MUTANTS = (
         "newest-day-behind-the-width",
         "a newest day waits for no gap",
         "service/lanes.py",
-        "        beside = sum(self.asking[one] for one in there) if newest else len(there)\n",
-        "        beside = len(there)\n",
+        "        beside = sum(self.asking.values()) if newest else len(self.asking)\n",
+        "        beside = len(self.asking)\n",
         (
             "service/test_lanes.py::"
             "test_row_14_a_newest_day_goes_beside_as_many_gaps_as_are_allowed",

@@ -302,6 +302,16 @@ def test_fault_22_running_out_of_descriptors_is_said_plainly(
                 asking.fetch(app_at(place))
 
 
+@pytest.mark.parametrize("url", ["https://reports.invalid", "https://127.0.0.1:9"])
+def test_fault_22_no_descriptor_for_a_look_up_or_for_the_authorities_is_ours_to_mend(
+    client: MakeClient, url: str
+) -> None:
+    asking, app = client(), app_at(url)
+    with no_descriptor_left(), pytest.raises(OwnFault, match="Too many open files") as caught:
+        asking.fetch(app)
+    assert "ulimit -n" in str(caught.value.hint)
+
+
 @contextlib.contextmanager
 def no_descriptor_left() -> Iterator[None]:
     """Take every descriptor that is free, under a limit that leaves few of them."""
