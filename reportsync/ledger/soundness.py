@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -112,12 +113,17 @@ def _unusable(ledger: sqlite3.Connection) -> str | None:
                         return f"the schema of the table {table.name} is no text"
                     anew.execute(schema).close()
                     for database in (anew, ledger):
-                        database.execute(f"EXPLAIN {sa.insert(table)}", _NOTHING).close()
+                        database.execute(f"EXPLAIN {_insert(table)}", _NOTHING).close()
             except sqlite3.DatabaseError as error:
                 if _code(error) in _NOT_GIVEN:
                     raise
                 return f"the table {table.name} cannot be written to: {error}"
     return None
+
+
+@cache
+def _insert(table: sa.Table) -> str:
+    return str(sa.insert(table))
 
 
 def _nonsense(ledger: sqlite3.Connection) -> str | None:
