@@ -225,7 +225,8 @@ def _engine(url: str, path: Path | None, *, reading: bool, lock_wait: float) -> 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         view = reading or connection.get_execution_options().get("reportsync_reading")
-        connection.exec_driver_sql("BEGIN" if view else "BEGIN IMMEDIATE")
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN" if view else "BEGIN IMMEDIATE").close()
 
     return engine
 

@@ -93,7 +93,15 @@ def coverages(connection: sa.Connection, apps: Sequence[App], now: datetime) -> 
 
 def _missing_by_app(connection: sa.Connection) -> dict[str, list[Missing]]:
     found: dict[str, list[Missing]] = defaultdict(list)
-    columns = (
+    for app, day, made, tries, again, outcome, reason, last in connection.execute(_MISSING):
+        found[app].append(
+            Missing(day, made, tries, again, Outcome(outcome) if outcome else None, reason, last)
+        )
+    return found
+
+
+_MISSING = (
+    sa.select(
         reports.c.app,
         reports.c.day,
         reports.c.attempts,
@@ -103,21 +111,19 @@ def _missing_by_app(connection: sa.Connection) -> dict[str, list[Missing]]:
         reports.c.reason,
         reports.c.last_attempt,
     )
-    query = sa.select(*columns).where(IS_MISSING).order_by(reports.c.app, reports.c.day)
-    for app, day, made, tries, again, outcome, reason, last in connection.execute(query):
-        found[app].append(
-            Missing(day, made, tries, again, Outcome(outcome) if outcome else None, reason, last)
-        )
-    return found
+    .where(IS_MISSING)
+    .order_by(reports.c.app, reports.c.day)
+)
 
 
 def waivers_by_app(connection: sa.Connection) -> dict[str, list[Waiver]]:
     """Return the waivers that nobody has taken back, by app."""
     found: dict[str, list[Waiver]] = defaultdict(list)
-    for row in connection.execute(
-        sa.select(waivers).where(waivers.c.ended.is_(None)).order_by(waivers.c.id)
-    ):
+    for row in connection.execute(_WAIVERS):
         found[row.app].append(
             Waiver(row.app, row.first, row.last, row.reason, row.author, row.created, row.until)
         )
     return found
+
+
+_WAIVERS = sa.select(waivers).where(waivers.c.ended.is_(None)).order_by(waivers.c.id)

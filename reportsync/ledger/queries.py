@@ -223,15 +223,18 @@ _SUMS = sa.select(archives.c.day, archives.c.version, archives.c.sha256).where(
 
 def stale_years(connection: sa.Connection) -> list[tuple[str, int, int]]:
     """Return (app, year, serial) of each SHA256SUMS that is behind."""
-    query = sa.select(stale_sums.c.app, stale_sums.c.year, stale_sums.c.serial)
-    return [(app, year, serial) for app, year, serial in connection.execute(query)]
+    return [(app, year, serial) for app, year, serial in connection.execute(_STALE)]
+
+
+_STALE = sa.select(stale_sums.c.app, stale_sums.c.year, stale_sums.c.serial)
 
 
 def archive_id(connection: sa.Connection) -> str | None:
     """Return the id of the archive folder that this ledger is about."""
-    return connection.execute(
-        sa.select(facts.c.value).where(facts.c.name == "archive")
-    ).scalar_one_or_none()
+    return connection.execute(_ARCHIVE).scalar_one_or_none()
+
+
+_ARCHIVE = sa.select(facts.c.value).where(facts.c.name == "archive")
 
 
 def claim_end(connection: sa.Connection, report: Report) -> tuple[str, datetime] | None:

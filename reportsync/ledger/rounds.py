@@ -63,6 +63,9 @@ def verified_ahead(
 
 def last_verified(connection: sa.Connection, number: int) -> datetime | None:
     """Return when the archive of an arrival was last verified, None if it is not held any more."""
-    query = sa.select(archives.c.verified)
-    query = query.where(archives.c.id == number, archives.c.held.is_(True))
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_LAST_VERIFIED, {"number": number}).scalar_one_or_none()
+
+
+_LAST_VERIFIED = sa.select(archives.c.verified).where(
+    archives.c.id == sa.bindparam("number"), archives.c.held.is_(True)
+)

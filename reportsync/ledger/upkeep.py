@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from reportsync.ledger.claims import drop_dead
 from reportsync.ledger.dialect import upsert
+from reportsync.ledger.statements import given
 from reportsync.ledger.tables import archives, facts, passes, stale_sums
 
 KEPT = timedelta(days=90)
@@ -46,8 +47,10 @@ def begin_pass(connection: sa.Connection, pass_id: str, kind: str, now: datetime
     """Note that a pass has begun; drop claims that dead processes left behind, and notes of old passes."""
     drop_dead(connection)
     connection.execute(_FORGET, {"oldest": now - KEPT, "at": now})
-    connection.execute(sa.insert(passes).values(id=pass_id, kind=kind, started=now, beat=now))
+    connection.execute(_BEGIN, {"id": pass_id, "kind": kind, "started": now, "beat": now})
 
+
+_BEGIN = sa.insert(passes).values(given("id", "kind", "started", "beat"))
 
 _recent = passes.alias()
 _FORGET = sa.delete(passes).where(
@@ -82,11 +85,15 @@ def end_pass(
     exit: int,
 ) -> None:
     """Note how the pass ended."""
-    connection.execute(
-        sa.update(passes)
-        .where(passes.c.id == pass_id)
-        .values(beat=now, ended=now, asked=asked, stored=stored, missing=missing, exit=exit)
-    )
+    came = {"asked": asked, "stored": stored, "missing": missing, "exit": exit}
+    connection.execute(_END, {"of_pass": pass_id, "beat": now, "ended": now, **came})
+
+
+_END = (
+    sa.update(passes)
+    .where(passes.c.id == sa.bindparam("of_pass"))
+    .values(given("beat", "ended", "asked", "stored", "missing", "exit"))
+)
 
 
 def sums_written(connection: sa.Connection, written: Iterable[tuple[str, int, int]]) -> None:

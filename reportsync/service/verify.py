@@ -114,10 +114,10 @@ def longest_ago(world: World, about: Round) -> Iterator[HeldArchive]:
     Before them those of which a clock that was ahead says that it verified them: they would never come.
     """
     yield from world.ledger.read(rounds.verified_ahead, about, world.clock(), _CHUNK)
-    last: HeldArchive | None = None
-    while rows := world.ledger.read(rounds.verified_longest_ago, about, last, _CHUNK):
+    last, limit = None, 1  # many ask for the first one alone
+    while rows := world.ledger.read(rounds.verified_longest_ago, about, last, limit):
         yield from rows
-        last = rows[-1]
+        last, limit = rows[-1], _CHUNK
 
 
 @dataclass(slots=True)
