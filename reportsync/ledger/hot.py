@@ -50,6 +50,14 @@ class Hot:
         """Run it and return how many rows it wrote."""
         return int(_run(connection, self._for(connection.dialect), values).rowcount)
 
+    def add(self, connection: sa.Connection, values: Mapping[str, Any]) -> int:
+        """Run it, an INSERT of one row, and return the number that the row has got.
+
+        On PostgreSQL the statement itself has to return it.
+        """
+        cursor = _run(connection, self._for(connection.dialect), values)
+        return int(cursor.fetchone()[0] if cursor.description else cursor.lastrowid)
+
     def _for(self, dialect: sa.Dialect) -> _Ready:
         if dialect.name not in self._ready:
             made = self._statement(dialect.name) if callable(self._statement) else self._statement

@@ -209,11 +209,8 @@ def insert_archive(
     }
     arrival = None
     if not known:
-        inserted = connection.execute(
-            _ADD_ARCHIVE, {"app": app, "day": day, "version": archive.version, **values}
-        )
-        assert inserted.inserted_primary_key is not None
-        arrival = int(inserted.inserted_primary_key[0])
+        key = {"app": app, "day": day, "version": archive.version}
+        arrival = _ADD_ARCHIVE.add(connection, {**key, **values})
     else:
         connection.execute(_HOLD_AGAIN, {**same, **values})
     if not any(held for (held,) in known):
@@ -225,7 +222,15 @@ def insert_archive(
 _VERSION = sa.and_(of_report(archives), archives.c.version == sa.bindparam("of_version"))
 _CONTENT = given("held", "size", "sha256", "members", "flags", "stored", "verified")
 _KNOWN_VERSION = Hot(sa.select(archives.c.held).where(_VERSION))
-_ADD_ARCHIVE = sa.insert(archives).values({**given("app", "day", "version"), **_CONTENT})
+
+
+def _add_archive(dialect: str) -> Any:
+    row = sa.insert(archives).values({**given("app", "day", "version"), **_CONTENT})
+    # Not of every SQLite, which tells the number anyway.
+    return row.returning(archives.c.id) if dialect == "postgresql" else row.inline()
+
+
+_ADD_ARCHIVE = Hot(_add_archive)
 _HOLD_AGAIN = sa.update(archives).where(_VERSION).values(_CONTENT)
 
 
