@@ -52,7 +52,7 @@ def _lay_out(place: Place) -> Path:
     """Write the config of some apps whose reports can all be had."""
     served = place.folder / "served"
     name, _ = place.serve(_REPORTS)
-    place.clear()
+    place.begin()
     apps = []
     for number in range(APPS):
         (served / f"idle-{number}").unlink(missing_ok=True)

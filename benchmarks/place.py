@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import launch
-from benchmarks.data import APP_ID, Reports, lay_out
+from benchmarks.data import APP_ID, MIB, Reports, lay_out
 from benchmarks.figures import MIB_IN_KIB, Figures
 from benchmarks.history import History, newest_due
 from benchmarks.history import lay_out as history_of
@@ -22,6 +22,8 @@ from benchmarks.server import late, serving
 from benchmarks.sides import NotDone, Side, Task
 
 _PATIENCE = 1800  # seconds
+_LARGE = 256 * MIB
+"""Bytes of a run that are removed before the next one."""
 
 
 @dataclass(slots=True)
@@ -31,11 +33,12 @@ class Place:
     folder: Path
     port: int
     _served: dict[Reports, int] = field(default_factory=dict)
+    _runs: int = 0
 
     @property
     def room(self) -> Path:
-        """The folder of the present run, new for each."""
-        return self.folder / "run"
+        """The folder of the present run."""
+        return self.folder / "runs" / str(self._runs)
 
     @property
     def url(self) -> str:
@@ -46,7 +49,7 @@ class Place:
         """Let `side` fetch `reports` from the server on `port`, `width` at once; see that it did."""
         name, total = self.serve(reports)
         base = f"http://127.0.0.1:{port}/{name}"
-        self.clear()
+        self.begin()
         task = Task(
             reports, total, f"{base}/dailyCampaignReportDump/{APP_ID}", base, width, self.room
         )
@@ -55,7 +58,8 @@ class Place:
             side.check(task)
         except (NotDone, subprocess.CalledProcessError) as error:
             raise NotDone(f"{side.name} did not do its work: {error}\n{self._said()}") from error
-        self.clear()
+        if total > _LARGE:
+            shutil.rmtree(self.room)
         return figures
 
     def time(self, command: Sequence[str], times: int = 1) -> Figures:
@@ -90,10 +94,14 @@ class Place:
             history_of(history, folder)
         return config
 
-    def clear(self) -> None:
-        """Begin with an empty room."""
-        shutil.rmtree(self.room, ignore_errors=True)
-        self.room.mkdir()
+    def begin(self) -> None:
+        """Take a new room.
+
+        Small files of the old one stay until the end: whoever makes a file on ext4 soon after looks past
+        each that was removed, and the next run would pay for the one before.
+        """
+        self._runs += 1
+        self.room.mkdir(parents=True)
 
     @contextmanager
     def line(self, latency: float) -> Iterator[int]:
@@ -114,7 +122,7 @@ def open_place(folder: Path) -> Iterator[Place]:
     """Make the folder ready, and serve from it; at the end only the made archives are kept."""
     served = folder / "served"
     with ExitStack() as stack:
-        for passing in (served, *(folder / name for name in ("run", "nginx", "said"))):
+        for passing in (served, *(folder / name for name in ("runs", "nginx", "said"))):
             stack.callback(_remove, passing)
             _remove(passing)
         served.mkdir(parents=True)
