@@ -62,7 +62,11 @@ _SPECIAL = {
     ("apps", "name"): _NAME,
     ("reports", "last_outcome"): _OUTCOME,
     ("attempts", "outcome"): _OUTCOME,
-    ("archives", "sha256"): _Kind(_SHA256.fullmatch, _PLAIN % "0-9a-f" + " AND length({0}) = 64"),
+    ("archives", "sha256"): _Kind(
+        _SHA256.fullmatch,
+        f"typeof({{0}}) = 'text' AND {{0}} GLOB '{'[0-9a-f]' * 64}'"
+        " AND length(CAST({0} AS BLOB)) = 64",
+    ),
     ("archives", "version"): _Kind(
         lambda number: isinstance(number, int) and 1 <= number <= MOST_VERSIONS,
         f"typeof({{0}}) = 'integer' AND {{0}} BETWEEN 1 AND {MOST_VERSIONS}",
