@@ -60,6 +60,8 @@ def _is_chosen(line: Line, names: Sequence[str], every: bool) -> bool:
 
 def _measure(place: Place, lines: Sequence[Line], runs: int, show: table.Show) -> int:
     rows, missed = [], False
+    names = ", ".join(line.name for line in lines)
+    print(f"{len(lines)} lines, {runs} runs of each side: {names}", file=sys.stderr, flush=True)
     for line in lines:
         try:
             outcome = line.measure(place, runs)

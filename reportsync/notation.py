@@ -51,7 +51,7 @@ def parse_duration(text: object) -> object:
     if not isinstance(text, str):
         return text
     if not text or not re.fullmatch(DURATION, text):
-        raise ValueError("is not a duration; write it as 90s, 30m, 2h, 1d or 1h30m")
+        raise ValueError("is not a duration; write it with its unit: 90s, 30m, 2h, 1d, 1h30m or 0s")
     parts = re.findall(r"([0-9]+)([dhms])", text)
     duration = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
     if duration > LONGEST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -43,6 +44,7 @@ class Running:
             stderr=self.output,
             env={**os.environ, **environ},
             cwd=folder,
+            start_new_session=True,  # a group of its own, with what it is wrapped in
         )
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
@@ -71,9 +73,9 @@ class Running:
         return self.process.wait(within), time.monotonic() - began
 
     def close(self) -> None:
-        """Leave nothing behind."""
-        self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
+        """Leave nothing behind, also where a shell or a tracer was started, and the daemon by that."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.output.close()
 

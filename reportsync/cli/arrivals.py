@@ -67,10 +67,10 @@ def arrivals(
 @JSON
 @click.pass_obj
 def replay(context: Context, first: int, last: int | None, as_json: bool) -> int:
-    """Have the hook run again for the arrivals numbered FROM to TO, with the same numbers.
+    """Have the hook run again for arrivals FROM to TO.
 
-    The daemon runs it within seconds, else the next 'sync' or 'backfill' does. Of each app these runs come
-    before those for later arrivals.
+    They keep their numbers. The daemon runs it within seconds, else the next 'sync' or 'backfill' does.
+    Of each app these runs come before those for later arrivals.
     """
     from reportsync.ledger import deliveries, queries
     from reportsync.service.world import look, open_ledger

@@ -20,9 +20,9 @@ def config() -> None:
 @JSON
 @click.pass_obj
 def validate(context: Context, as_json: bool) -> int:
-    """Check the config; show every problem at once, with line and column.
+    """Check the config; show every problem at once.
 
-    Exits 0 when the config can be used, 78 when not.
+    Each with its line and column. Exits 0 when the config can be used, 78 when not.
     """
     from reportsync.config import format_problems
     from reportsync.errors import ConfigError

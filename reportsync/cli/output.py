@@ -22,6 +22,7 @@ _TRICKS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
 )
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -61,16 +62,24 @@ def put(text: str) -> None:
 def put_wrapped(text: str, hang: int = 0) -> None:
     """Write `text` to stdout; on a terminal break it between words, with `hang` blanks before the rest."""
     import shutil
-    import textwrap
 
     text = text.replace("\n", " ")
-    width = shutil.get_terminal_size().columns
-    if not sys.stdout.isatty() or len(text) <= width:
-        put(text)
-        return
-    indent = " " * min(hang, width // 2)
-    lines = textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
-    put("\n".join(lines))
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        text = "\n".join(_wrapped(text, width, " " * min(hang, width // 2)))
+    put(text)
+
+
+def _wrapped(text: str, width: int, indent: str) -> list[str]:
+    """Break `text` into lines of at most `width`, of which colours take none; a longer word stays whole."""
+    first, *words = text.split(" ")
+    lines = [first]
+    for word in words:
+        if len(_COLOUR.sub("", f"{lines[-1]} {word}")) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(indent + word)
+    return lines
 
 
 def put_json(value: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
 from reportsync.cli.options import JSON
-from reportsync.cli.output import put, put_json, say
+from reportsync.cli.output import plural, put, put_json, say
 from reportsync.errors import StorageError, UsageProblem
 from reportsync.model import Waiver, system_clock
 from reportsync.redact import clean
@@ -47,7 +47,7 @@ def waive(
     Waived days are not asked for and do not count as missing. Stored days stay stored. A waiver ends by
     itself after --until, or if the report is stored all the same; 'unwaive' takes it back.
     """
-    from reportsync.ledger import waivers
+    from reportsync.ledger import queries, waivers
     from reportsync.service.world import chosen, open_ledger
 
     now = system_clock()
@@ -68,6 +68,7 @@ def waive(
     waiver = Waiver(one.name, start, end, clean(reason), _author(), now, expiry)
     with open_ledger(config) as ledger:
         ledger.write(waivers.add, waiver)
+        stored = ledger.read(queries.stored_within, one.name, start, end)
     _back_up(config, now)
     if as_json:
         put_json(
@@ -77,10 +78,13 @@ def waive(
                 "from": str(start),
                 "to": str(end),
                 "reason": waiver.reason,
+                "stored": stored,
             }
         )
     else:
         put(f"waived {one.name} {_text(start, end)}: {waiver.reason}")
+        if stored:
+            put(f"already stored, and left alone: {plural(stored, 'day')}")
     return 0
 
 

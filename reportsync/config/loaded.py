@@ -71,9 +71,10 @@ def _error(
     first = problem_line(problems[0], str(path))
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     file = shlex.quote(str(path))
+    mend = f"mend that, then see: reportsync --config {file} config validate"
     return ConfigError(
         f"the config file cannot be used: {first}{more}",
-        hint=f"chmod 600 {file}" if close else f"reportsync --config {file} config validate",
+        hint=f"chmod 600 {file}" if close else mend,
         path=path,
         problems=problems,
     )

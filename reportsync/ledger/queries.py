@@ -120,6 +120,13 @@ def last_arrival_number(connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(sa.func.max(archives.c.id))).scalar() or 0)
 
 
+def stored_within(connection: sa.Connection, app: str, first: date, last: date) -> int:
+    """Return how many days of `app` from `first` to `last` are stored."""
+    query = sa.select(sa.func.count()).select_from(reports)
+    query = query.where(reports.c.app == app, reports.c.day.between(first, last))
+    return connection.execute(query.where(reports.c.state == "stored")).scalar_one()
+
+
 def days_of(connection: sa.Connection, app: str) -> list[DayRow]:
     """Return every day of `app` that has a row, in the order of days."""
     held: dict[date, list[tuple[int, str]]] = defaultdict(list)

@@ -40,9 +40,9 @@ def _status(about: str) -> Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "late": Kind(Family.TIME, "the report is generated later than usual; 404 until then", ("by",)),
+    "late": Kind(Family.TIME, "the report comes later than usual; 404 until then", ("by",)),
     "json-200": Kind(Family.ANSWER, "an error as JSON with status 200"),
-    "html-200": Kind(Family.ANSWER, "a log-in page with status 200, as a captive portal sends it"),
+    "html-200": Kind(Family.ANSWER, "a log-in page with status 200, as of a captive portal"),
     "empty-200": Kind(Family.ANSWER, "status 200 and nothing"),
     "hostile-text": Kind(Family.ANSWER, "400 with markup, escapes and bidi marks as reason"),
     "huge-text": Kind(Family.ANSWER, "the same, 10 MB of it"),
@@ -61,9 +61,7 @@ KINDS: dict[str, Kind] = {
     "503": _status("unavailable"),
     "504": _status("gateway timeout"),
     "changed": Kind(Family.BODY, "a whole archive with other numbers", ("revision",)),
-    "206": Kind(
-        Family.BODY, "a part of the archive, with status 206, though nobody asked for a part"
-    ),
+    "206": Kind(Family.BODY, "a part of the archive, though nobody asked for a part"),
     "bad-crc": Kind(Family.BODY, "a member whose CRC is wrong"),
     "truncated-zip": Kind(Family.BODY, "two thirds of the archive, with a length that fits"),
     "joined": Kind(Family.BODY, "two archives, one after the other"),
@@ -100,7 +98,7 @@ OPTIONS: dict[str, Option] = {
     "times": Option("2", "so many times, then no more"),
     "after": Option("1", "so many matching requests pass first"),
     "share": Option("0.1", "a fraction of the requests, the same ones each time"),
-    "per": Option("report", "times and after count per all, app or report; all unless told"),
+    "per": Option("report", "times and after count per app or report; all unless told"),
     "seed": Option("7", "picks another share"),
     "retry_after": Option("5", "Retry-After: seconds, or date, huge, negative, text"),
     "ratelimit": Option("30", "x-ratelimit-reset, so many seconds from now"),
@@ -121,8 +119,8 @@ def _help() -> str:
     options = [f"  {f'{name}={o.example}':<15} {o.about}" for name, o in OPTIONS.items()]
     return "\n".join(
         [
-            "KIND[:OPTION=VALUE,...][;KIND...]; of several the first that matches is served, as in",
-            "429:retry_after=5,times=2;cut:day=2026-11-01;reset:share=0.1;drip:app=shop-de,every=0.3",
+            "KIND[:OPTION=VALUE,...][;KIND...]; the first that matches is served, as in",
+            "429:retry_after=5,times=2;cut:day=2026-11-01;drip:app=shop-de,every=0.3",
             "", "Kinds, [with options of their own]:", *kinds, "", "Options:", *options,
         ]
     )  # fmt: skip

@@ -193,6 +193,7 @@ def _request(app: App, known: Known, clock: Clock, source: Source) -> Iterator[L
             app.name,
         )
     except AttemptFailed as error:
+        error.hint = error.hint or "try again later; what passes, 'run' and 'sync' get over"
         yield Line("request", f"{name}: {error.message}", app.name, error)
     else:
         yield Line("request", f"{name}: {received.size:,} bytes", app.name)

@@ -70,6 +70,15 @@ def test_a_day_that_is_held_already_is_asked_for(place: Place) -> None:
         assert [request.name for request in sandbox.requests[before:]] == [f"{ago(5):%Y%m%d}.zip"]
 
 
+@pytest.mark.parametrize("kind", ["429", "500", "close"])
+def test_what_may_pass_has_a_remedy_too(place: Place, kind: str) -> None:
+    with Sandbox([APP], faults=[Fault(kind)]) as sandbox:
+        place.serve(sandbox, [APP])
+        code, wrong = failing(place)
+    assert (code, set(wrong)) == (3, {"request"})
+    assert "later" in wrong["request"]["hint"]
+
+
 def test_a_refused_key_fails_with_77(place: Place) -> None:
     with Sandbox([APP]) as sandbox:
         place.write(block(APP, sandbox.url, keys=["another-key-0123"]))

@@ -141,12 +141,22 @@ def test_bash_completes_commands(place: Place) -> None:
     assert "plain,backfill" in process.stdout
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "config validate", "config show", "config schema"])
+WITHIN = ("config validate", "config show", "config schema", "arrivals replay")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *WITHIN])
 def test_every_command_explains_itself(place: Place, command: str) -> None:
     done = place.run(*command.split(), "--help")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"Usage: reportsync {command}")
-    assert max(map(len, done.out.splitlines())) <= 100
+    assert_readable(done.out)
+
+
+def assert_readable(help_text: str) -> None:
+    """Hold that a usual terminal shows each line whole, and that no list cuts a command's help off."""
+    lines = help_text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.endswith("...") and "[ARGS]" not in line] == []
 
 
 @pytest.mark.parametrize("words", [[], ["config"]])
@@ -158,7 +168,7 @@ def test_without_a_command_the_help_is_shown_and_readable(words: list[str]) -> N
     lines = done.stderr.splitlines()
     assert lines[0].startswith("Usage: reportsync")
     assert "Commands:" in lines
-    assert max(map(len, lines)) <= 100
+    assert_readable(done.stderr)
 
 
 def test_an_unknown_command_gets_one_hint(place: Place) -> None:

@@ -170,3 +170,12 @@ def test_progress_on_a_terminal_ends_in_a_summary(place: Place) -> None:
     assert f"one {ago(5)} waiting" in done.out
     plain = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", done.out)
     assert "\ndone: 12 asked for, 11 stored, 1 missing, in " in plain
+
+
+@pytest.mark.parametrize("words", [["status"], ["check", "--offline"]])
+@pytest.mark.slow
+def test_colours_take_no_room_on_a_line(gaps: Place, words: list[str]) -> None:
+    plain = on_terminal(gaps, *words, columns=60, NO_COLOR="1").out
+    coloured = on_terminal(gaps, *words, columns=60).out
+    assert "\x1b[" in coloured
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == plain

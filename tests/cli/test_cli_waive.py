@@ -63,7 +63,9 @@ def test_a_waiver_that_has_run_out_already_is_refused(gaps: Place) -> None:
 
 
 def test_a_stored_day_stays_stored_when_it_is_waived(gaps: Place) -> None:
-    assert gaps.run("waive", "one", str(ago(3)), "--reason", "a mistake").code == 0
+    done = gaps.run("waive", "one", str(ago(3)), "--reason", "a mistake")
+    assert done.code == 0
+    assert "already stored, and left alone: 1 day" in done.out
     assert counts(gaps) == (5, 5, 0)
     assert gaps.run("why", "one", str(ago(3)), "--json").json["state"] == "stored"
 

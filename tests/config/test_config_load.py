@@ -194,7 +194,7 @@ defaults:
         "config.yaml:20:8: hooks: must be a block of keys",
         "config.yaml:21:1: htpp: is unknown here; did you mean http?",
         "config.yaml:23:11: defaults.buffer: "
-        "is not a duration; write it as 90s, 30m, 2h, 1d or 1h30m",
+        "is not a duration; write it with its unit: 90s, 30m, 2h, 1d, 1h30m or 0s",
     ]
 
 
@@ -207,7 +207,7 @@ def test_the_error_names_the_first_problem_and_the_command_that_lists_all(write:
         f"the config file cannot be used: {path}:8:12: http.workers: must be 1 at least "
         "(and 1 more)"
     )
-    assert error.hint == f"reportsync --config {path} config validate"
+    assert error.hint == f"mend that, then see: reportsync --config {path} config validate"
     assert (error.path, error.exit_code, len(error.problems)) == (path, 78, 2)
 
 

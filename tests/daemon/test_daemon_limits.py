@@ -91,7 +91,7 @@ def test_fault_24_a_daemon_whose_log_nobody_takes_goes_on(
     start: Start, tmp_path: Path, stderr: str
 ) -> None:
     pid = tmp_path / "pid"
-    line = f'(echo $$ >{shlex.quote(str(pid))}; exec "$@" {stderr.removesuffix(" | true")})'
+    line = f'echo $$ >{shlex.quote(str(pid))}; exec "$@" {stderr.removesuffix(" | true")}'
     line = f'sh -c {shlex.quote(line)} sh "$@"' + (" 2>&1 | true" if "|" in stderr else "")
     running = start(days=3, arguments=wrapped(line))
     archive = running.folder / "archive"
