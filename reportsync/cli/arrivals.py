@@ -7,7 +7,7 @@ from contextlib import closing
 import click
 
 from reportsync.cli.context import Context
-from reportsync.cli.options import APP, JSON
+from reportsync.cli.options import APP, JSON, LARGEST
 from reportsync.cli.output import plural, put, put_json, reader_left
 from reportsync.cli.signals import supervised
 from reportsync.errors import UsageProblem
@@ -15,13 +15,13 @@ from reportsync.model import system_clock
 from reportsync.stop import Stop
 
 _LOOK_SECONDS = 1.0
-NUMBER = click.IntRange(min=1)
+NUMBER = click.IntRange(1, LARGEST)
 
 
 @click.group(invoke_without_command=True)
 @click.option(
     "--since",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, LARGEST),
     default=0,
     metavar="N",
     help="Only numbers over N: the last one that you have dealt with.",
@@ -58,7 +58,7 @@ def arrivals(
                 feed.put_new(reader, stop)
         return stop.code
 
-    return supervised(work)
+    return supervised(work, words_matter=True)
 
 
 @arrivals.command()

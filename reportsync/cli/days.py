@@ -10,6 +10,7 @@ import click
 
 from reportsync.calendar import DayWord
 from reportsync.errors import UsageProblem
+from reportsync.notation import FIRST_DAY, LAST_DAY
 
 _FORMS = "write it as YYYY-MM-DD, YYYYMMDD, yesterday or -7d"
 
@@ -26,9 +27,12 @@ def parse_day(text: str) -> DayWord:
         raise ValueError(f"is not a day; {_FORMS}")
     year, month, day = (int(part) for part in match.groups() if part is not None)
     try:
-        return DayWord(day=date(year, month, day))
+        found = date(year, month, day)
     except ValueError:
         raise ValueError("is not a day of the calendar") from None
+    if found > LAST_DAY:
+        raise ValueError(f"is after {LAST_DAY}")
+    return DayWord(day=found)
 
 
 class Day(click.ParamType[DayWord]):
@@ -64,6 +68,8 @@ class Moment(click.ParamType[datetime]):
             instant = datetime.fromisoformat(value if re.fullmatch(form, value, re.ASCII) else "")
         except ValueError:
             self.fail(f"'{value}' is not an instant; write it as 2026-11-23T02:00Z.", param, ctx)
+        if not FIRST_DAY <= instant.date() <= LAST_DAY:
+            self.fail(f"'{value}' is not between {FIRST_DAY} and {LAST_DAY}.", param, ctx)
         return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 

@@ -37,15 +37,15 @@ def run(context: Context, listen: str | None) -> int:
 
     def load() -> Config:
         config = context.load().config
+        level = _LEVELS.get(min(context.verbosity, 2), config.log.level)
+        found = config.model_copy(update={"log": config.log.model_copy(update={"level": level})})
         if listen is None:
-            return config
+            return found
         daemon = config.daemon.model_copy(update={"listen": address})
-        return config.model_copy(update={"daemon": daemon})
+        return found.model_copy(update={"daemon": daemon})
 
     config = load()
-    level = _LEVELS.get(context.verbosity, config.log.level)
-    logger = configure(config.log.model_copy(update={"level": level}))
-    return serve(config, load, logger)
+    return serve(config, load, configure(config.log))
 
 
 def _address(listen: str | None) -> object:

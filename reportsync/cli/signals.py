@@ -35,15 +35,17 @@ class _Work(threading.Thread):
         os.kill(os.getpid(), _FINISHED)
 
 
-def supervised(work: Callable[[Stop], int]) -> int:
+def supervised(work: Callable[[Stop], int], *, words_matter: bool = False) -> int:
     """Run `work(stop)` in a thread and return its exit code.
 
     The first SIGINT or SIGTERM asks it to stop in order, a second one ends the process at once, which is
     safe at any point. The exit code is then 130 or 143: work that returns although it was stopped has to
     return `stop.code`, so that its last words and the exit code agree whenever the signal came. Handlers
-    are not used: the signals are blocked and waited for, which also works as PID 1.
+    are not used: the signals are blocked and waited for, which also works as PID 1. Unless `words_matter`,
+    a command that could not write what it had to say has the exit code of its work.
     """
-    let_output_fail()
+    if not words_matter:
+        let_output_fail()
     stop = Stop()
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, _FINISHED})
     thread = _Work(work, stop)

@@ -12,10 +12,10 @@ from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
 from reportsync.cli.failure import show
-from reportsync.cli.options import APP, JSON
+from reportsync.cli.options import APP, JSON, LARGEST
 from reportsync.cli.output import plural, put, put_json, say
 from reportsync.cli.signals import supervised
-from reportsync.errors import Stopped
+from reportsync.errors import Stopped, StorageError
 from reportsync.model import system_clock
 from reportsync.stop import Stop
 from reportsync.verdict import Findings, exit_code
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 @APP
 @click.option("--since", type=DAY, metavar="D", help="Only days from this one on.")
 @click.option(
-    "--oldest", type=click.IntRange(1), metavar="N", help="Only the N verified longest ago."
+    "--oldest",
+    type=click.IntRange(1, LARGEST),
+    metavar="N",
+    help="Only the N verified longest ago.",
 )
 @JSON
 @click.pass_obj
@@ -76,6 +79,7 @@ def verify(
             put(f"{archive.report} version {archive.version}: {checked.found}{why}")
 
     def work(stop: Stop) -> int:
+        trouble: StorageError | None = None
         try:
             if not nothing_kept(config):
                 with open_world(config, stop) as world, announcer_for(context, config) as announcer:
@@ -85,12 +89,16 @@ def verify(
                         announcer.found(world.ledger, seen_in(amiss), WAIT_SECONDS)
         except Stopped:
             pass  # what was verified until then is noted, and told with the code of the signal
-        unreadable = counts[Found.UNREADABLE]
-        damaged = counts.total() - counts[Found.OK] - unreadable
-        code = stop.code or exit_code(Findings(damaged=bool(damaged), storage=bool(unreadable)))
-        _tell_counts(counts, code, as_json)
-        if unreadable and (error := first_unreadable(amiss)) is not None:
-            show(error)
+        except StorageError as error:
+            trouble = error
+        trouble = trouble or first_unreadable(amiss)
+        damaged = counts.total() - counts[Found.OK] - counts[Found.UNREADABLE]
+        found = Findings(damaged=bool(damaged), storage=trouble is not None)
+        code = stop.code or exit_code(found)
+        if as_json or counts or trouble is None:
+            _tell_counts(counts, code, as_json)
+        if trouble is not None:
+            show(trouble)
         return code
 
     return supervised(work)
@@ -146,9 +154,10 @@ def repair(
     newest backup in the archive, from what can still be read of it, and from the files. With -n nothing is
     written, and the exit code is 4 if an archive is damaged or lost.
     """
+    from reportsync.cli.listeners import summary_event
     from reportsync.cli.passes import tell_pass
     from reportsync.plan import Ask
-    from reportsync.service.passes import Order, run_pass
+    from reportsync.service.passes import Order, Summary, run_pass
     from reportsync.service.rebuild import Wanted, find_backup, make_whole
     from reportsync.service.repair import foresee, mend
     from reportsync.service.world import chosen
@@ -180,16 +189,24 @@ def repair(
         code = summary.exit if summary.stopped else trouble.exit_code
         return replace(summary, trouble=trouble, exit=code)
 
+    def foreseen(reopen: int, code: int) -> dict[str, object]:
+        return {"event": "summary", "found": len(told), "reopen": reopen, "exit": code}
+
     def work(stop: Stop) -> int:
-        if not dry_run:
-            make_whole(config, store, system_clock, wanted, tell)
-            return tell_pass(context, config, stop, as_json, run)
-        found = foresee(config, apps, stop, system_clock, wanted, tell)
+        try:
+            if not dry_run:
+                make_whole(config, store, system_clock, wanted, tell)
+                return tell_pass(context, config, stop, as_json, run)
+            found = foresee(config, apps, stop, system_clock, wanted, tell)
+        except (StorageError, Stopped) as error:
+            code = stop.code or error.exit_code
+            if as_json:
+                put_json(foreseen(0, code) if dry_run else summary_event(Summary(exit=code)))
+            raise
         trouble = found.unreadable is not None
         code = exit_code(Findings(damaged=bool(found.reopened), storage=trouble))
         if as_json:
-            count = len(found.reopened)
-            put_json({"event": "summary", "found": len(told), "reopen": count, "exit": code})
+            put_json(foreseen(len(found.reopened), code))
         elif not told:
             put("nothing to repair: tree and ledger agree")
         return code

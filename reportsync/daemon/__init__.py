@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from reportsync.announce.log import Logger
+from reportsync.announce.log import Logger, configure
 from reportsync.announce.metrics import Metrics
 from reportsync.daemon.daemon import (
     LAST_WORDS_SECONDS,
@@ -44,4 +44,5 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
         if not isinstance(ended, Again):
             return ended
         config = ended.config
+        configure(config.log)
         logger.info(ended.why, apps=len(config.apps))

@@ -94,12 +94,17 @@ def replay(connection: sa.Connection, first: int, last: int, now: datetime) -> i
     return count
 
 
-def is_work_there(connection: sa.Connection, now: datetime, without: Collection[str] = ()) -> bool:
-    """Say whether an arrival is not queued yet or a delivery is due and free; writes nothing."""
+def is_work_there(
+    connection: sa.Connection, now: datetime, lease: timedelta, without: Collection[str] = ()
+) -> bool:
+    """Say whether an arrival is not queued yet or a delivery is due and free; writes nothing.
+
+    `lease` is for how long a delivery is claimed.
+    """
     mark = _mark(connection)
     if mark is not None and last_arrival_number(connection) > mark:
         return True
-    return bool(_ready(connection, now, without))
+    return bool(_ready(connection, now, lease, without))
 
 
 def take(
@@ -115,7 +120,7 @@ def take(
     Of one app only the arrival with the smallest number is ever next. Among apps, not those of
     `without`, it is the one whose last turn, a growing number in `turns`, is the longest ago.
     """
-    ready = _ready(connection, now, without)
+    ready = _ready(connection, now, lease, without)
     if not ready:
         return None
     row = min(ready, key=lambda row: (turns.get(row.app, 0), row.arrival))
@@ -216,13 +221,15 @@ def failing_hook(connection: sa.Connection) -> FailingHook | None:
 _FREE: dict[str, None] = {"owner": None, "token": None, "lease_end": None, "process": None}
 
 
-def _ready(connection: sa.Connection, now: datetime, without: Collection[str]) -> list[Any]:
+def _ready(
+    connection: sa.Connection, now: datetime, lease: timedelta, without: Collection[str]
+) -> list[Any]:
     """Return the first delivery of each app, where it is due and free."""
     firsts = sa.select(sa.func.min(deliveries.c.arrival)).group_by(deliveries.c.app)
     rows = connection.execute(sa.select(deliveries).where(deliveries.c.arrival.in_(firsts))).all()
     due = [row for row in rows if row.app not in without and _is_due(row.next_attempt, now)]
     clock = server_now(connection) or now if due else now
-    return [row for row in due if not _is_held(row, clock)]
+    return [row for row in due if not _is_held(row, clock, lease)]
 
 
 def _is_due(next_attempt: datetime, now: datetime) -> bool:
@@ -230,10 +237,10 @@ def _is_due(next_attempt: datetime, now: datetime) -> bool:
     return next_attempt <= now or next_attempt > now + LONGEST_PAUSE
 
 
-def _is_held(row: Any, now: datetime) -> bool:
+def _is_held(row: Any, now: datetime, lease: timedelta) -> bool:
     if row.owner is None or is_dead(row.owner):
         return False
-    return bool(now < row.lease_end <= now + LONGEST_LEASE)
+    return bool(now < row.lease_end <= now + max(lease, LONGEST_LEASE))
 
 
 def _insert(connection: sa.Connection, rows: sa.Select[Any], on_conflict: dict[str, Any]) -> None:

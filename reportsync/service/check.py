@@ -126,6 +126,7 @@ def _ledger_place(config: Config) -> Line:
     if path is None:
         return Line("ledger", "on a database server")
     place.refuse_network(path.parent)
+    place.looks_like_sqlite(path)  # else `exists` would raise where this user may not look
     # The folder too: the journal of a transaction stands beside the ledger.
     for needed in (path, path.parent):
         if path.exists() and not os.access(needed, os.W_OK):

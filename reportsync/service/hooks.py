@@ -106,9 +106,9 @@ class Outbox:
         Raises `LedgerError` when the ledger fails; the delivery then stays claimed until its lease ends.
         """
         now = self._clock()
-        if not self._ledger.read(deliveries.is_work_there, now, without):
-            return None
         lease = self._hooks.timeout + LEASE_MARGIN
+        if not self._ledger.read(deliveries.is_work_there, now, lease, without):
+            return None
         delivery = self._ledger.write(_queue_and_take, now, lease, dict(self._turns), without)
         if delivery is None:
             return None

@@ -108,9 +108,12 @@ class Board:
             return self._reader.read(function, *args, **kwargs)
 
     def close(self) -> None:
-        """Close the ledger; a later look opens it again."""
-        with self._lock:
-            self._reader.close()
+        """Close the ledger, if nobody is just waiting for it; a later look opens it again."""
+        if self._lock.acquire(timeout=_PATIENCE_SECONDS / 2):
+            try:
+                self._reader.close()
+            finally:
+                self._lock.release()
 
     def _refresh(self) -> None:
         began, keep = time.monotonic(), FRESH_SECONDS

@@ -49,7 +49,7 @@ def numbers(ledger: Ledger, now: datetime = NOW) -> list[int]:
 def test_without_a_hook_nothing_is_queued(ledger: Ledger) -> None:
     add(ledger, days=2)
     assert take(ledger) is None
-    assert not ledger.read(deliveries.is_work_there, NOW)
+    assert not ledger.read(deliveries.is_work_there, NOW, LEASE)
     assert ledger.read(deliveries.hook_state) == deliveries.HookState()
 
 
@@ -123,8 +123,8 @@ def test_apps_can_be_left_aside(ledger: Ledger) -> None:
     ledger.write(deliveries.begin)
     add(ledger, "one")
     assert take(ledger, without={"one"}) is None
-    assert not ledger.read(deliveries.is_work_there, NOW, {"one"})
-    assert ledger.read(deliveries.is_work_there, NOW)
+    assert not ledger.read(deliveries.is_work_there, NOW, LEASE, {"one"})
+    assert ledger.read(deliveries.is_work_there, NOW, LEASE)
 
 
 def test_a_claimed_delivery_is_nobody_elses_until_its_lease_ends(ledger: Ledger) -> None:
@@ -138,6 +138,15 @@ def test_a_claimed_delivery_is_nobody_elses_until_its_lease_ends(ledger: Ledger)
     third = taken(ledger)
     assert first.arrival == second.arrival == third.arrival
     assert len({first.token, second.token, third.token}) == 3
+
+
+def test_a_claim_holds_as_long_as_the_hook_may_run_and_be_it_days(ledger: Ledger) -> None:
+    ledger.write(deliveries.begin)
+    add(ledger)
+    lease = timedelta(days=3)
+    taken(ledger, lease=lease)
+    assert take(ledger, lease=lease) is None
+    assert not ledger.read(deliveries.is_work_there, NOW, lease)
 
 
 def test_one_who_lost_the_claim_can_note_nothing(ledger: Ledger) -> None:

@@ -157,6 +157,17 @@ def test_folders_that_cannot_be_made_are_told_before_the_first_pass(place: Place
     assert (code, set(wrong)) == (5, {"archive", "ledger"})
 
 
+def test_a_ledger_that_this_user_may_not_look_at_is_told(place: Place) -> None:
+    place.write(block(APP, "http://127.0.0.1:9"))
+    shut = place.folder / "shut"
+    shut.mkdir(mode=0o000)
+    text = place.config.read_text().replace(f"{place.ledger}", f"{shut}/in/ledger.db")
+    place.config.write_text(text)
+    code, wrong = failing(place, "--offline", plain=True)
+    assert (code, set(wrong)) == (5, {"ledger"})
+    assert f"{shut}/in" in wrong["ledger"]["hint"]
+
+
 def test_too_little_space_is_told(place: Place) -> None:
     with Sandbox([APP]) as sandbox:
         place.serve(sandbox, [APP])

@@ -63,10 +63,26 @@ def test_an_instant_in_any_other_form_is_a_usage_error(place: Place, word: str) 
 @pytest.mark.parametrize(
     "words",
     [
+        ["plan", "--at", "0001-01-01"], ["plan", "--at", "9999-12-31T23:59+00:00"],
+        ["plan", "--since=9999-12-31"], ["why", "one", "9999-12-31"], ["why", "one", "22000101"],
+    ],
+)  # fmt: skip
+def test_what_no_app_can_be_asked_about_is_a_usage_error(place: Place, words: list[str]) -> None:
+    place.write(block(stand_in("one", 3), "http://127.0.0.1:9"))
+    done = place.run(*words)
+    assert (done.code, done.out) == (2, "")
+    assert "2199-12-31" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
         ["backfill"], ["backfill", "--since"], ["why"], ["why", "one"], ["waive", "one"],
         ["waive", "one", "-3d"], ["sync", "--nope"], ["sync", "extra"], ["stats"],
         ["backfill", "--since=-3d", "--workers=0"], ["backfill", "--since=-3d", "--order=random"],
-        ["verify", "--oldest=0"], ["completion", "tcsh"], ["config"], ["config", "nope"],
+        ["verify", "--oldest=0"], ["verify", f"--oldest={2**63}"], ["arrivals", f"--since={2**63}"],
+        ["completion", "tcsh"], ["config"], ["config", "nope"],
         ["demo", "--days=0"], ["sandbox", "--port=70000"], ["sandbox", "--faults=nope"],
     ],
 )  # fmt: skip

@@ -39,9 +39,12 @@ def test_fault_24_data_that_could_not_be_written_is_an_error_of_a_command_that_o
 ) -> None:
     with Sandbox([APP]) as sandbox:
         place.serve(sandbox, [APP])
-        done = place.run("status", "--json", out="/dev/full")
-    assert done.code == 5
-    assert "No space left on device" in done.err
+        place.run("sync")
+        shown = [
+            place.run(*words, out="/dev/full") for words in (["status", "--json"], ["arrivals"])
+        ]
+    assert [done.code for done in shown] == [5, 5]
+    assert all("No space left on device" in done.err for done in shown)
 
 
 @pytest.mark.parametrize(

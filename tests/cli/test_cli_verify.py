@@ -81,6 +81,18 @@ def test_a_file_that_grew_is_damaged(filled: Place) -> None:
     assert filled.run("verify", "--json").summary["damaged"] == 1
 
 
+@pytest.mark.parametrize("words", [["verify"], ["repair"], ["repair", "-n"]], ids=" ".join)
+def test_the_last_line_is_the_summary_also_where_the_ledger_cannot_be_used(
+    filled: Place, words: list[str]
+) -> None:
+    filled.ledger.unlink()
+    filled.ledger.mkdir()
+    done = filled.run(*words, "--json")
+    assert done.code == 5
+    assert (done.summary["event"], done.summary["exit"]) == ("summary", 5)
+    assert str(filled.ledger) in done.err
+
+
 def test_the_oldest_go_round(filled: Place) -> None:
     rounds = [filled.run("verify", "--oldest", "3", "--json") for _ in range(3)]
     days = [[event["day"] for event in done.events[:-1]] for done in rounds]
@@ -334,7 +346,7 @@ def test_a_waiver_that_cannot_be_backed_up_holds_all_the_same(filled: Place) -> 
     shutil.rmtree(filled.archive / ".ledger")
     (filled.archive / ".ledger").touch()
     done = filled.run("waive", "one", str(ago(3)), "--reason", "off")
-    assert (done.code, done.out) == (0, f"waived one {ago(3)}: off\n")
+    assert (done.code, done.out.splitlines()[0]) == (0, f"waived one {ago(3)}: off")
     assert "not in a backup" in done.err
 
 

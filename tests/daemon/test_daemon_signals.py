@@ -164,6 +164,18 @@ def test_fault_37_a_corrected_key_and_an_added_day_are_picked_up(
 
 
 @pytest.mark.slow
+def test_a_reload_takes_the_level_of_the_log_too(
+    start: Callable[..., Running], sandbox: Sandbox
+) -> None:
+    running = start(rest="log: {level: warning}\n")
+    wait_until(lambda: sandbox.requests)
+    write_config(running.folder, sandbox.url)
+    running.send(signal.SIGHUP)
+    running.await_event("started")
+    assert running.end()[0] == 143
+
+
+@pytest.mark.slow
 def test_fault_27_a_daemon_outlives_being_stopped_for_longer_than_it_waits_for_signals(
     start: Callable[..., Running],
 ) -> None:

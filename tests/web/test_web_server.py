@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from web_ledger import Clock, History, Served, alive, config_of, fill, serving
 
 from reportsync.announce.metrics import Metrics
+from reportsync.ledger.place import LOCK_WAIT
 from reportsync.web import StatusServer, server
 
 
@@ -255,6 +257,20 @@ def test_stopping_is_quick_whatever_is_under_way(alone: Served) -> None:
         with pytest.raises(ConnectionRefusedError):
             connect(alone)
         alone.server.stop()
+
+
+def test_stopping_does_not_wait_for_a_ledger_that_another_process_holds(alone: Served) -> None:
+    path = alone.config.storage.ledger.removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with contextlib.closing(connect(alone)) as asking:
+            asking.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            wait_until(alone.server._board._lock.locked)
+            stopping = threading.Thread(target=alone.server.stop, daemon=True)
+            stopping.start()
+            stopping.join(LOCK_WAIT / 2)
+            assert not stopping.is_alive()
+        other.execute("ROLLBACK")
 
 
 def test_stopping_is_quick_though_the_address_that_was_listened_on_is_gone(alone: Served) -> None:
