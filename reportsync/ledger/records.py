@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -41,10 +41,8 @@ class Recorded:
 def cover_due(connection: sa.Connection, apps: Iterable[App], now: datetime) -> None:
     """Give every day of `apps` that is due at `now` its row."""
     ranges = {row.name: row for row in connection.execute(_RANGES)}
-    for app in apps:
-        last = due_through(app, now)
-        if last is not None:
-            _cover(connection, app.name, app.since, last, ranges.get(app.name))
+    spans = (_Span(app.name, app.since, last) for app in apps if (last := due_through(app, now)))
+    _cover(connection, spans, ranges)
 
 
 def cover(connection: sa.Connection, app: str, since: date, through: date) -> int:
@@ -52,46 +50,68 @@ def cover(connection: sa.Connection, app: str, since: date, through: date) -> in
 
     Days that have one keep it. Costs one look when nothing is new.
     """
-    row = connection.execute(_RANGES.where(apps.c.name == app)).one_or_none()
-    return _cover(connection, app, since, through, row)
+    rows = connection.execute(_RANGES.where(apps.c.name == app))
+    return _cover(connection, [_Span(app, since, through)], {row.name: row for row in rows})
 
 
 _RANGES = sa.select(apps.c.name, apps.c.first, apps.c.through)
 
 
-def _cover(connection: sa.Connection, app: str, since: date, through: date, row: Any) -> int:
-    """Do what `cover` does; `row` is what the ledger holds of the app's range, None if nothing."""
-    if row is None:
-        held = sa.select(sa.func.coalesce(sa.func.sum(archives.c.size), 0)).where(
-            archives.c.app == app, archives.c.held.is_(True)
+class _Span(NamedTuple):
+    """The days of an app that are to have rows."""
+
+    app: str
+    since: date
+    through: date
+
+
+def _cover(connection: sa.Connection, spans: Iterable[_Span], ranges: Mapping[str, Any]) -> int:
+    """Do what `cover` does for all of `spans`; `ranges` is what the ledger holds of each app's range."""
+    added, new, wider = 0, list[dict[str, Any]](), list[dict[str, Any]]()
+    for span in spans:
+        row = ranges.get(span.app)
+        if row is None:
+            _begin_app(connection, span)
+            found = list(days(span.since, span.through))
+        else:
+            before = days(span.since, row.first - ONE_DAY)
+            found = [*before, *days(row.through + ONE_DAY, span.through)]
+            if found:
+                limits = {
+                    "first": min(span.since, row.first),
+                    "through": max(span.through, row.through),
+                }
+                wider.append({"of_app": span.app, **limits})
+        added += len(found)
+        new += (
+            {"app": span.app, "day": day, "state": "missing", "attempts": 0, "tries": 0}
+            for day in found
         )
-        connection.execute(
-            sa.insert(apps).values(
-                name=app, first=since, through=through, bytes=held.scalar_subquery()
-            )
-        )
-        return _add_days(connection, app, since, through)
-    added = _add_days(connection, app, since, row.first - ONE_DAY)
-    added += _add_days(connection, app, row.through + ONE_DAY, through)
-    if added:
-        limits = {"first": min(since, row.first), "through": max(through, row.through)}
-        connection.execute(_WIDEN, {"of_app": app, **limits})
+        if len(new) >= _CHUNK:
+            connection.execute(_expected(connection.dialect.name), new)
+            new.clear()
+    if new:
+        connection.execute(_expected(connection.dialect.name), new)
+    if wider:
+        connection.execute(_WIDEN, wider)
     return added
+
+
+def _begin_app(connection: sa.Connection, span: _Span) -> None:
+    """Note the range of an app that had none, with the bytes of what is held of it already."""
+    held = sa.select(sa.func.coalesce(sa.func.sum(archives.c.size), 0)).where(
+        archives.c.app == span.app, archives.c.held.is_(True)
+    )
+    connection.execute(
+        sa.insert(apps).values(
+            name=span.app, first=span.since, through=span.through, bytes=held.scalar_subquery()
+        )
+    )
 
 
 _WIDEN = (
     sa.update(apps).where(apps.c.name == sa.bindparam("of_app")).values(given("first", "through"))
 )
-
-
-def _add_days(connection: sa.Connection, app: str, first: date, last: date) -> int:
-    rows = [
-        {"app": app, "day": day, "state": "missing", "attempts": 0, "tries": 0}
-        for day in days(first, last)
-    ]
-    for start in range(0, len(rows), _CHUNK):
-        connection.execute(_expected(connection.dialect.name), rows[start : start + _CHUNK])
-    return len(rows)
 
 
 @cache
@@ -339,10 +359,10 @@ _CORRECT = (
 
 def set_verified(connection: sa.Connection, report: Report, version: int, now: datetime) -> None:
     """Note that the file of a version was found right at `now`."""
-    connection.execute(_VERIFIED, {**_naming_version(report, version), "verified": now})
+    _VERIFIED.change(connection, {**_naming_version(report, version), "verified": now})
 
 
-_VERIFIED = sa.update(archives).where(_VERSION).values(given("verified"))
+_VERIFIED = Hot(sa.update(archives).where(_VERSION).values(given("verified")))
 
 
 def mark_stale(connection: sa.Connection, app: str, year: int) -> None:

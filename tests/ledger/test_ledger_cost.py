@@ -79,7 +79,7 @@ def test_what_a_pass_asks_first_costs_the_same_after_thirty_days_and_after_ten_y
     assert costs[1] <= costs[0] * 1.1, costs
 
 
-@pytest.mark.parametrize("what", ["known", "cover_due"])
+@pytest.mark.parametrize("what", ["known", "cover_due", "cover_new_days"])
 def test_what_a_pass_asks_first_is_as_many_questions_for_one_app_as_for_three(
     lite: Ledger, what: str
 ) -> None:
@@ -87,14 +87,16 @@ def test_what_a_pass_asks_first_is_as_many_questions_for_one_app_as_for_three(
     asked: list[str] = []
     event.listen(lite._engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
     counts = []
-    for names in (NAMES[:1], NAMES):
+    for number, names in enumerate((NAMES[:1], NAMES), start=1):
         asked.clear()
+        later = NOW + (number * ONE_DAY if what == "cover_new_days" else 0 * ONE_DAY)
         if what == "known":
             lite.read(overview.known, names)
         else:
-            lite.write(records.cover_due, [app_with(30, name) for name in names], NOW)
+            lite.write(records.cover_due, [app_with(30, name) for name in names], later)
         counts.append(len(asked))
     assert counts[0] == counts[1] > 0
+    assert any("INSERT" in one for one in asked) == (what == "cover_new_days")
 
 
 def test_a_pass_never_looks_at_every_archive(lite: Ledger) -> None:

@@ -172,7 +172,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Wo
 def test_ten_times_the_history_costs_no_more(worlds: tuple[World, World], work: Work) -> None:
     short, long = (count(world, work) for world in worlds)
     assert short.steps > 100
-    assert len(long.statements) == len(short.statements) > 3
+    assert len(long.statements) == len(short.statements) >= 3
     assert long.steps <= short.steps * 1.2, (short.steps, long.steps)
 
 
