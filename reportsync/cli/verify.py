@@ -63,7 +63,7 @@ def verify(
     check_range(since, None, now)
     config = context.load().config
     apps = chosen(config, names)
-    first = since.resolve(apps[0], now) if since else None
+    first = min(since.resolve(app, now) for app in apps) if since else None
     counts: Counter[Found] = Counter()
     amiss: list[Checked] = []
 

@@ -217,12 +217,11 @@ class Runner:
         while not self._stop.requested:
             try:
                 ran = self._outbox.run_next()
+                if ran is None:
+                    self._stop.wait(LOOK_SECONDS)
+                else:
+                    self._tell(ran)
             except Exception as error:
                 # A ledger that fails, or a bug: neither may end the daemon, whose work is to fetch.
                 self._trouble(error)
                 self._stop.wait(_PAUSE_AFTER_TROUBLE)
-                continue
-            if ran is None:
-                self._stop.wait(LOOK_SECONDS)
-            else:
-                self._tell(ran)

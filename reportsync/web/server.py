@@ -17,6 +17,7 @@ from typing import Any
 from reportsync.address import listen_text
 from reportsync.announce.log import Logger, logger
 from reportsync.announce.metrics import Metrics
+from reportsync.exhaustion import exhausted
 from reportsync.model import Clock
 from reportsync.settings import Config
 from reportsync.web.board import Board
@@ -153,6 +154,15 @@ class _Listener(socketserver.ThreadingTCPServer):
         self._cut_off(before=float("inf"))
         with self._changed:
             self._changed.wait_for(lambda: not self._since, timeout=1)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection; one for which there is no descriptor or memory stays there for a while."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if exhausted(error):
+                time.sleep(_LOOK_SECONDS)
+            raise
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Turn a connection away when there are too many and none of them gives way."""

@@ -254,6 +254,25 @@ def test_the_daemons_thread_goes_on_after_a_fault_of_the_ledger(
     assert [one.arrival for one in told] == [1, 2]
 
 
+def test_the_daemons_thread_goes_on_after_a_run_that_could_not_be_told(
+    lite: Ledger, outbox: Make, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "_PAUSE_AFTER_TROUBLE", 0.05)
+    add(lite, days=2)
+    stop, told, troubles = Stop(), list[Ran](), list[Exception]()
+
+    def tell(one: Ran) -> None:
+        told.append(one)
+        raise MemoryError
+
+    runner = Runner(outbox(script("exit 0"), stop=stop), stop, tell, troubles.append)
+    runner.start()
+    wait_until(lambda: len(troubles) == 2)
+    stop.request()
+    assert runner.join(5)
+    assert [one.arrival for one in told] == [1, 2]
+
+
 def test_i4_no_secret_reaches_hook_or_ledger(
     lite: Ledger, outbox: Make, script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,10 +6,12 @@ import json
 import re
 import shutil
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from cli_tool import Place, ago, check_sums, name_of, stand_in, today
+from cli_tool import Place, ago, block, check_sums, name_of, stand_in, today
 
 from reportsync.sandbox import Fault, Sandbox
 from reportsync.sandbox.reports import make_report
@@ -79,6 +81,18 @@ def test_a_file_that_grew_is_damaged(filled: Place) -> None:
     with file_of(filled, 3).open("ab") as file:
         file.write(b"\n")
     assert filled.run("verify", "--json").summary["damaged"] == 1
+
+
+def test_days_ago_are_those_of_the_app_that_is_furthest_behind(place: Place) -> None:
+    zones = {"ahead": "Pacific/Kiritimati", "behind": "Pacific/Pago_Pago"}
+    apps = [stand_in(name, 8) for name in zones]
+    with Sandbox(apps) as sandbox:
+        zoned = (block(app, sandbox.url, extra=f", timezone: {zones[app.name]}") for app in apps)
+        place.write("".join(zoned))
+        assert place.run("sync").code == 0
+    done = place.run("verify", "--json", "--since=-4d")
+    first = datetime.now(ZoneInfo(zones["behind"])).date() - timedelta(days=4)
+    assert ("behind", str(first)) in {(one.get("app"), one.get("day")) for one in done.events}
 
 
 @pytest.mark.parametrize("words", [["verify"], ["repair"], ["repair", "-n"]], ids=" ".join)

@@ -83,15 +83,22 @@ def test_cron_takes_the_crontab(jobs: Path, tmp_path: Path, tool: Callable[[str]
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "printed"), [(0, ""), (3, ""), (5, "trouble\n"), (77, "trouble\n")]
+    ("exit_code", "said", "printed"),
+    [
+        (0, "", ""),
+        (0, "the hook failed", "the hook failed\n"),
+        (3, "a day is missing", ""),
+        (5, "trouble", "trouble\n"),
+        (77, "trouble", "trouble\n"),
+    ],
 )
 def test_cron_mails_what_a_person_must_know_and_no_late_report(
-    jobs: Path, tmp_path: Path, exit_code: int, printed: str
+    jobs: Path, tmp_path: Path, exit_code: int, said: str, printed: str
 ) -> None:
     crontab = (jobs / "cron" / "crontab").read_text()
     (line,) = re.findall(r"^20 \* \* \* \*  (.*)$", crontab, re.MULTILINE)
     program = tmp_path / "reportsync"
-    program.write_text(f"#!/bin/sh\n[ {exit_code} = 0 ] || echo trouble >&2\nexit {exit_code}\n")
+    program.write_text(f"#!/bin/sh\n[ -z '{said}' ] || echo {said} >&2\nexit {exit_code}\n")
     program.chmod(0o755)
     ran = subprocess.run(
         ["/bin/sh", "-c", line],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import sqlite3
 import threading
@@ -320,6 +321,23 @@ def test_the_page_listens_on_ipv6_loopback(tmp_path: Path) -> None:
             assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
     finally:
         page.stop()
+
+
+def test_a_connection_for_which_there_is_no_descriptor_is_not_tried_without_end(
+    alone: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = threading.Semaphore(0)
+
+    def accept(_: socket.socket) -> tuple[socket.socket, object]:
+        tried.release()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    with contextlib.closing(connect(alone)):
+        assert tried.acquire(timeout=10)
+        assert not all(tried.acquire(timeout=0.1) for _ in range(20))
+        monkeypatch.undo()
+    wait_until(lambda: alone.ask("/readyz")[0] == 200)
 
 
 def test_an_idle_page_does_not_wake_up(alone: Served) -> None:
