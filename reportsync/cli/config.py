@@ -59,9 +59,13 @@ def show(context: Context, as_json: bool) -> int:
 
 
 @config.command()
-def schema() -> int:
+@JSON
+def schema(as_json: bool) -> int:
     """Print the JSON Schema of the config file, for editors."""
     from reportsync.config import schema as build
 
-    put(json.dumps(build(), indent=2))
+    if as_json:
+        put_json({"version": 1, "schema": build()})
+    else:
+        put(json.dumps(build(), indent=2))
     return 0

@@ -92,7 +92,13 @@ def check_range(since: DayWord | None, until: DayWord | None, now: datetime) -> 
 def check_order(since: DayWord | None, until: DayWord | None, now: datetime) -> None:
     """Raise `UsageProblem` for a range that runs backwards."""
     first, last = _plain(since, now), _plain(until, now)
-    if first is not None and last is not None and first > last:
+    if first is not None and last is not None:
+        refuse_backwards(first, last)
+
+
+def refuse_backwards(first: date, last: date) -> None:
+    """Raise `UsageProblem` if `last` is before `first`."""
+    if first > last:
         raise UsageProblem(
             f"the range runs backwards: {first} is after {last}", hint="swap the two days"
         )

@@ -166,7 +166,7 @@ def repair(
     config = context.load().config
     apps = chosen(config, names)
     store = Store(config.storage.archive, config.storage.min_free)
-    wanted = Wanted(find_backup(config, store, restore) if restore else None)
+    wanted = Wanted(find_backup(config, store, restore) if restore is not None else None)
     told: list[Mended] = []
 
     def tell(mended: Mended) -> None:

@@ -10,7 +10,7 @@ import click
 
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
-from reportsync.cli.days import DAY, check_range
+from reportsync.cli.days import DAY, check_range, refuse_backwards
 from reportsync.cli.options import JSON
 from reportsync.cli.output import plural, put, put_json, say
 from reportsync.errors import StorageError, UsageProblem
@@ -52,7 +52,7 @@ def waive(
 
     now = system_clock()
     check_range(first, last or first, now)
-    if not reason.strip():
+    if not clean(reason).strip():
         raise UsageProblem(
             "the reason is empty", hint='say why, as in --reason "setting was off that day"'
         )
@@ -131,6 +131,7 @@ def _back_up(config: Config, now: datetime) -> None:
 def _range(app: App, first: DayWord, last: DayWord | None, now: datetime) -> tuple[date, date]:
     start = first.resolve(app, now)
     end = (last or first).resolve(app, now)
+    refuse_backwards(start, end)
     if start < app.since:
         raise UsageProblem(
             f"{start} lies before the first day of {app.name} ({app.since}) and is not expected anyway",

@@ -159,14 +159,18 @@ def failed(
     now: datetime,
     next_attempt: datetime,
 ) -> None:
-    """Note that the hook failed at `now` with `error`, fit for display, and when it is run again."""
+    """Note that the hook failed at `now` with `error`, fit for display, and when it is run again.
+
+    A replay asked for in the meantime does not wait for that.
+    """
+    replayed = deliveries.c.asked != delivery.asked
     connection.execute(
         sa.update(deliveries)
         .where(_mine(delivery))
         .values(
             **_FREE,
             tries=deliveries.c.tries + 1,
-            next_attempt=next_attempt,
+            next_attempt=sa.case((replayed, _instant(now)), else_=_instant(next_attempt)),
             failed_since=sa.func.coalesce(deliveries.c.failed_since, _instant(now)),
             error=error,
         )

@@ -230,6 +230,17 @@ def test_a_replay_asked_for_during_the_run_is_done_afterwards(ledger: Ledger) ->
     assert numbers(ledger, NOW + MINUTE) == []
 
 
+def test_a_replay_asked_for_during_a_run_that_fails_does_not_wait_for_its_pause(
+    ledger: Ledger,
+) -> None:
+    ledger.write(deliveries.begin)
+    add(ledger)
+    delivery = taken(ledger)
+    ledger.write(deliveries.replay, 1, 1, NOW + MINUTE)
+    fail(ledger, delivery, NOW + MINUTE, NOW + LONGEST_PAUSE)
+    assert taken(ledger, NOW + MINUTE).tries == 1
+
+
 def test_a_replay_does_not_wait_for_the_pause_of_a_failing_one(ledger: Ledger) -> None:
     ledger.write(deliveries.begin)
     add(ledger)

@@ -87,6 +87,8 @@ def test_a_config_with_a_literal_secret_that_others_may_read_is_refused(place: P
 
 def test_the_schema_tells_a_config_from_what_is_none(place: Place) -> None:
     schema = jsonschema.Draft202012Validator(place.run("config", "schema").json)
+    told = place.run("config", "schema", "--json").json
+    assert told == {"version": 1, "schema": schema.schema}
     schema.check_schema(schema.schema)
     place.write(block(APP, "http://127.0.0.1:9"))
     good = json.loads(json.dumps(yaml.safe_load(place.config.read_text()), default=str))

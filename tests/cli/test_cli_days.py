@@ -82,6 +82,7 @@ def test_what_no_app_can_be_asked_about_is_a_usage_error(place: Place, words: li
         ["waive", "one", "-3d"], ["sync", "--nope"], ["sync", "extra"], ["stats"],
         ["backfill", "--since=-3d", "--workers=0"], ["backfill", "--since=-3d", "--order=random"],
         ["verify", "--oldest=0"], ["verify", f"--oldest={2**63}"], ["arrivals", f"--since={2**63}"],
+        ["repair", "--restore="],
         ["completion", "tcsh"], ["config"], ["config", "nope"],
         ["demo", "--days=0"], ["sandbox", "--port=70000"], ["sandbox", "--faults=nope"],
     ],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 from cli_tool import Place, ago, block, stand_in, today
 
@@ -95,6 +98,7 @@ def test_a_waived_day_that_a_person_forces_is_stored(gaps: Place) -> None:
     [
         (["one", "-3d"], "--reason"),
         (["one", "-3d", "--reason", "  "], "reason is empty"),
+        (["one", "-3d", "--reason", "\x1b\u200b"], "reason is empty"),
         (["two", "-3d", "--reason", "a"], "no app is called two"),
         (["one", "2020-01-01", "--reason", "a"], "lies before the first day"),
         (["one", "yesterday", "--reason", "a"], "lies after the last day"),
@@ -108,6 +112,22 @@ def test_what_cannot_be_waived_is_refused(place: Place, words: list[str], told: 
     assert done.code == 2
     assert told in done.err
     assert not place.ledger.exists()
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Pacific/Kiritimati", ["-4d", str(ago(4))]),
+        ("Pacific/Pago_Pago", [str(ago(4)), "-4d"]),
+    ],
+)
+def test_a_range_that_runs_backwards_in_the_app_s_own_zone_is_refused(
+    place: Place, zone: str, words: list[str]
+) -> None:
+    place.write(block(stand_in("one", 9), "http://127.0.0.1:9", extra=f", timezone: {zone}"))
+    done = place.run("waive", "one", *words, "--reason", "a")
+    another_day = datetime.now(ZoneInfo(zone)).date() != today()  # in one of the two at any time
+    assert (done.code, "runs backwards" in done.err) == ((2, True) if another_day else (0, False))
 
 
 def test_to_unwaive_what_nobody_waived_changes_nothing(gaps: Place) -> None:
