@@ -50,6 +50,11 @@ def merge(target: sqlite3.Connection, found: Mapping[str, Rows]) -> dict[str, in
         added = {name: _add(target, name, kind, found) for name, kind in _KINDS.items()}
         added["reports"] = _merge_reports(target, found.get("reports", _NONE).good)
         _merge_facts(target, found)
+        # The file of a lost row is adopted under a number of its own, and has its delivery then.
+        target.execute(
+            "DELETE FROM deliveries WHERE NOT EXISTS (SELECT 1 FROM archives"
+            " WHERE archives.id = deliveries.arrival AND archives.app = deliveries.app)"
+        )
         target.execute(
             "INSERT OR IGNORE INTO stale_sums (app, year, serial)"
             " SELECT DISTINCT app, CAST(substr(day, 1, 4) AS INTEGER), 1 FROM archives"

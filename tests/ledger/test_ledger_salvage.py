@@ -174,3 +174,18 @@ def test_deliveries_are_made_again_rather_than_never(lite: Ledger, path: Path) -
             merge(target, {"facts": good, "deliveries": deliveries})
             facts = dict(target.execute("SELECT name, value FROM facts").fetchall())
             assert facts == {"hook": mark, "archive": "an id"}
+
+
+def test_a_delivery_of_an_arrival_that_could_not_be_read_is_left_out(path: Path) -> None:
+    with open_writing(f"sqlite:///{path}"):
+        pass
+    delivery = dict.fromkeys(column.name for column in tables.deliveries.c) | {
+        "app": "shop", "asked": SENSE["stored"], "tries": 0, "next_attempt": SENSE["stored"],
+    }  # fmt: skip
+    found = {
+        "archives": Rows((SENSE, SENSE | {"id": 3, "app": "other"})),
+        "deliveries": Rows(tuple(delivery | {"arrival": number} for number in (1, 2, 3))),
+    }
+    with closing(sqlite3.connect(path)) as target:
+        merge(target, found)
+        assert target.execute("SELECT arrival, app FROM deliveries").fetchall() == [(1, "shop")]
