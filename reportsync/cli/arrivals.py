@@ -40,6 +40,11 @@ def arrivals(
     Writes nothing; works before the first pass and while a daemon runs.
     """
     if ctx.invoked_subcommand is not None:
+        if since or names or follow or as_json:
+            raise UsageProblem(
+                "an option before 'replay' has no meaning",
+                hint="as in: reportsync arrivals replay FROM TO --json",
+            )
         return 0
     from reportsync.cli.feed import Feed
     from reportsync.ledger.reader import Reader

@@ -60,6 +60,16 @@ def test_an_instant_in_any_other_form_is_a_usage_error(place: Place, word: str) 
     assert "is not an instant" in done.err
 
 
+@pytest.mark.parametrize("option", ["--json", "--since=3", "--follow", "--app=one"])
+def test_options_of_the_feed_are_not_silently_left_out_of_a_replay(
+    place: Place, option: str
+) -> None:
+    place.write(block(stand_in("one", 3), "http://127.0.0.1:9"), more="hooks: {arrival: 'true'}\n")
+    done = place.run("arrivals", option, "replay", "1")
+    assert (done.code, done.out) == (2, "")
+    assert "before 'replay'" in done.err
+
+
 @pytest.mark.parametrize(
     "words",
     [
