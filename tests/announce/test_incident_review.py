@@ -54,6 +54,12 @@ def test_days_in_a_row_are_one_incident() -> None:
 def test_many_holes_are_one_incident_and_few_are_each_their_own() -> None:
     assert len(look(covered(app(), missing([3, 6, 9], WAITING))).opened) == 3
     assert keys(look(covered(app(), missing([3, 6, 9, 12], WAITING))).opened) == ["late:shop"]
+    both = look(covered(app(), missing([3, 6, 9, 10], WAITING))).opened
+    assert [(one.key, one.days) for one in both] == [
+        ("late:shop", 2),
+        ("late:shop:2026-11-03", 1),
+        ("late:shop:2026-11-06", 1),
+    ]
 
 
 def test_a_hole_that_grows_is_not_told_twice_over() -> None:
@@ -130,6 +136,12 @@ def test_one_app_failing_among_many_is_not_the_host() -> None:
     assert keys(found.opened) == ["late:shop-00"]
 
 
+def test_apps_of_a_host_count_from_their_first_day_on() -> None:
+    apps = [app(name, since=NEWEST) for name in ("a", "b")]
+    found = look(*(covered(one, missing([22], FAILED)) for one in apps))
+    assert keys(found.opened) == ["host:api-01.moengage.com"]
+
+
 def test_old_days_that_fail_are_not_the_host_while_new_ones_arrive() -> None:
     found = look(covered(app("a"), missing([5], FAILED)), covered(app("b"), missing([5], FAILED)))
     assert keys(found.opened) == ["late:a:2026-11-05", "late:b:2026-11-05"]
@@ -148,10 +160,11 @@ def test_fault_13_a_410_is_told_at_once_as_the_apps_own_incident() -> None:
     early = NOW - timedelta(hours=15)
     seen = Seen(barred={"shop": Said("answered 410", "ask the vendor")})
     (gone,) = look(covered(app(), missing([22], FAILED), early), seen=seen, now=early).opened
-    assert (gone.key, gone.reason) == ("app:shop", "answered 410")
+    assert (gone.key, gone.reason, gone.hint) == ("app:shop", "answered 410", "ask the vendor")
     assert notice(gone, Phase.OPENED).kind == "rejected"
     later = look(covered(app(), missing([22], FAILED)), open_now=told([gone]))
     assert (keys(later.lasting), later.opened) == (["app:shop"], ())
+    assert later.lasting[0].hint == "ask the vendor"
 
 
 def test_fault_13_an_app_that_never_got_a_report_is_one_incident_about_its_settings() -> None:
@@ -159,6 +172,9 @@ def test_fault_13_an_app_that_never_got_a_report_is_one_incident_about_its_setti
     (refused,) = look(covered(shop, missing(range(15, 23), WAITING))).opened
     assert refused.key == "app:shop"
     assert "REST API" in notice(refused, Phase.OPENED).body
+    for first, key in ((20, "app:shop"), (21, "late:shop")):
+        rows = missing(range(first, 23), WAITING)
+        assert keys(look(covered(app(since=day(first)), rows)).opened) == [key]
 
 
 def test_fault_13_an_app_that_used_to_work_and_is_refused_every_day_says_where_to_look() -> None:
