@@ -142,6 +142,27 @@ def test_apps_of_a_host_count_from_their_first_day_on() -> None:
     assert keys(found.opened) == ["host:api-01.moengage.com"]
 
 
+def test_half_of_a_host_begins_its_incident_and_fewer_keep_it() -> None:
+    fine, down = [covered(app(name)) for name in "cdef"], missing([22], FAILED)
+    failing = [covered(app(name), down) for name in "ab"]
+    half = look(*failing, *fine[:2])
+    assert keys(half.opened) == ["host:api-01.moengage.com"]
+    assert "host:api-01.moengage.com" not in keys(look(*failing, *fine[:3]).opened)
+    fewer = look(*failing, *fine, open_now=told(half.opened))
+    assert keys(fewer.lasting) == ["host:api-01.moengage.com"]
+
+
+def test_a_newest_day_that_was_not_asked_for_yet_hides_no_failing_host() -> None:
+    rows = [*missing([21], FAILED), *missing([22], None)]
+    found = look(*(covered(app(name), rows) for name in "ab"))
+    assert keys(found.opened) == ["host:api-01.moengage.com"]
+
+
+def test_an_app_of_which_one_day_failed_is_not_refused_every_day() -> None:
+    rows = [*missing([19], FAILED), *missing([20, 21, 22], WAITING)]
+    assert keys(look(covered(app(since=day(19)), rows)).opened) == ["late:shop"]
+
+
 def test_old_days_that_fail_are_not_the_host_while_new_ones_arrive() -> None:
     found = look(covered(app("a"), missing([5], FAILED)), covered(app("b"), missing([5], FAILED)))
     assert keys(found.opened) == ["late:a:2026-11-05", "late:b:2026-11-05"]
