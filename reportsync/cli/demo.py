@@ -16,7 +16,7 @@ from reportsync.stop import Stop
 @click.command()
 @click.option(
     "--days",
-    type=click.IntRange(10, 400),
+    type=click.IntRange(4, 400),
     default=30,
     show_default=True,
     help="Days of history per app.",
