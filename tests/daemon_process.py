@@ -10,8 +10,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
 from pathlib import Path
 from typing import Any
+
+from reportsync.sandbox import SandboxApp
 
 KEY = "daemon-key-not-a-secret"
 
@@ -30,6 +33,11 @@ def wait_until(reached: Callable[[], Any], seconds: float = 15.0) -> Any:
 def since(days: int) -> date:
     """Return the first of the last `days` days that are due in UTC with report_time 00:00."""
     return datetime.now(UTC).date() - timedelta(days=days)
+
+
+def stand_in() -> SandboxApp:
+    """Return the app of the config: a report is generated as its day ends, whatever the hour of the test."""
+    return SandboxApp("DAEMONAPP", (KEY,), since(1000), report_time=clock_time(0))
 
 
 class Running:

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ SINCE = datetime.now(UTC).date() - timedelta(days=DAYS)
 @pytest.fixture
 def url() -> Iterator[str]:
     """Yield the URL of a sandbox with the reports of a few days."""
-    with Sandbox([SandboxApp("SHOP", (KEY,), SINCE)]) as sandbox:
+    with Sandbox([SandboxApp("SHOP", (KEY,), SINCE, report_time=time(0))]) as sandbox:
         yield sandbox.url
 
 

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from daemon_process import KEY, Running, since, write_config
+from daemon_process import Running, stand_in, write_config
 
-from reportsync.sandbox import Sandbox, SandboxApp
+from reportsync.sandbox import Sandbox
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """Yield a sandbox with one app of three years."""
-    with Sandbox([SandboxApp("DAEMONAPP", (KEY,), since(1000))]) as running:
+    with Sandbox([stand_in()]) as running:
         yield running
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from daemon_process import KEY, Running, since, wait_until, write_config
+from daemon_process import Running, stand_in, wait_until, write_config
 
-from reportsync.sandbox import Sandbox, SandboxApp
+from reportsync.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ SETTLED_SECONDS = 1.5
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Yield a daemon that was started anew when all was stored, and has made its first pass."""
     folder = tmp_path_factory.mktemp("idle")
-    with Sandbox([SandboxApp("DAEMONAPP", (KEY,), since(1000))]) as sandbox:
+    with Sandbox([stand_in()]) as sandbox:
         write_config(folder, sandbox.url, daemon=PAGE)
         before = Running(folder, [sys.executable], {})
         try:
