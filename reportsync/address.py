@@ -124,6 +124,8 @@ def parse_ledger(text: object) -> object:
 
 def place(path: Path, folder: Path | None) -> Path:
     """Return `path` with `~` expanded and, where it is relative, below `folder` if there is one."""
+    if "\0" in str(path):
+        raise ValueError("must not hold a NUL character")
     try:
         path = path.expanduser()
     except RuntimeError:  # what pathlib raises for a user or a home that does not exist
@@ -143,7 +145,9 @@ _NO_LISTEN = "is not an address; write it as 127.0.0.1:8321, [::1]:8321 or off"
 
 def parse_listen(text: object) -> object:
     """Read `HOST:PORT`, `[::1]:PORT` or `off` as (host, port) or None; port 0 is any free one."""
-    if isinstance(text, list):  # of a config file; it would pass for the pair that this returns
+    if isinstance(
+        text, list | dict
+    ):  # of a config file; a list it would pass for the pair that this returns
         raise ValueError(_NO_LISTEN)
     if not isinstance(text, str):
         return text
@@ -190,7 +194,10 @@ def secret_parts(url: str) -> tuple[str, ...]:
 
 
 def _split(text: str) -> SplitResult:
-    url = urlsplit(text)
+    try:
+        url = urlsplit(text)
+    except ValueError:  # its text holds the host
+        raise ValueError("has an address in [] that is none") from None
     try:
         known = url.port is None or url.port > 0
     except ValueError:  # what urllib raises for a port over 65535

@@ -64,6 +64,12 @@ def _second_at_least(duration: timedelta) -> timedelta:
     return duration
 
 
+def _filled(text: object) -> object:
+    if text == "":  # as a path it would be the folder of the config
+        raise ValueError("must not be empty")
+    return text
+
+
 def _placed(path: Path, info: ValidationInfo) -> Path:
     return address.place(path, (info.context or {}).get("folder"))
 
@@ -149,7 +155,13 @@ Target = Annotated[
     _matching(address.TARGET, "is not a URL such as mailto://... or slack://..."),
     written(address.TARGET),
 ]
-Placed = Annotated[Path, AfterValidator(_placed), _as_text(str), WithJsonSchema({"type": "string"})]
+Placed = Annotated[
+    Path,
+    BeforeValidator(_filled),
+    AfterValidator(_placed),
+    _as_text(str),
+    WithJsonSchema({"type": "string"}),
+]
 HostName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$"), WithJsonSchema({"type": "string"})
 ]

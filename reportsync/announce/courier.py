@@ -54,11 +54,12 @@ class Courier(Generic[T]):
             if self._closed or len(self._waiting) >= self._most_waiting:
                 self._carried.append(Carried(message, f"{self.name}: too many messages wait"))
                 return
+            try:
+                self._begin()
+            except RuntimeError:  # the machine gives no more threads; the next message tries again
+                self._carried.append(Carried(message, f"{self.name}: no thread could be started"))
+                return
             self._waiting.append(message)
-            if self._thread is None:
-                # A daemon thread: a place that never answers must not keep the process alive.
-                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-                self._thread.start()
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
@@ -80,6 +81,13 @@ class Courier(Generic[T]):
             self._waiting.clear()
             self._changed.notify_all()
             return left
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            # A daemon thread: a place that never answers must not keep the process alive.
+            thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            thread.start()
+            self._thread = thread
 
     def _run(self) -> None:
         while (message := self._next()) is not None:

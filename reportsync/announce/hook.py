@@ -181,7 +181,7 @@ class _Child:
             return Ended(stopped=True)
         if found.si_code == os.CLD_EXITED:
             return Ended(self._because(f"exit {found.si_status}"))
-        return Ended(self._because(f"ended by {signal.Signals(found.si_status).name}"))
+        return Ended(self._because(f"ended by {_name(found.si_status)}"))
 
     def _end(self, stop: Stop) -> bool:
         """End the group: asked first, killed when all have ended or mercy does, which a stop may cut short
@@ -239,6 +239,14 @@ class _Child:
     def _because(self, what: str) -> str:
         text = str(self._tail)
         return f"{what}: {text}" if text else what
+
+
+def _name(number: int) -> str:
+    """Return what a signal is called; of those of real time only the first and the last have names."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def signal_group(leader: int, number: signal.Signals) -> None:

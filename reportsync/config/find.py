@@ -119,16 +119,24 @@ def _named(path: Path, source: str) -> Found:
 
 
 def _places(environ: Mapping[str, str]) -> tuple[Found, ...]:
-    home = environ.get("XDG_CONFIG_HOME", "")
-    shown = "$XDG_CONFIG_HOME/reportsync/config.yaml"
-    if not home.startswith("/"):  # the XDG specification: relative paths are to be ignored
-        home, shown = str(Path(environ.get("HOME") or Path.home(), ".config")), "~/.config"
-        shown = "~/.config/reportsync/config.yaml"
     return (
         Found(Path("config.yaml"), "./config.yaml", unasked=True),
-        Found(Path(home, "reportsync", "config.yaml"), shown, unasked=True),
+        *_own_place(environ),
         Found(Path("/etc/reportsync/config.yaml"), "/etc/reportsync/config.yaml"),
     )
+
+
+def _own_place(environ: Mapping[str, str]) -> tuple[Found, ...]:
+    """Return the user's own place; nothing for a user without a home, such as a container's."""
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    shown = "$XDG_CONFIG_HOME/reportsync/config.yaml"
+    if not folder.startswith("/"):  # the XDG specification: relative paths are to be ignored
+        shown = "~/.config/reportsync/config.yaml"
+        try:
+            folder = str(Path(environ.get("HOME") or Path.home(), ".config"))
+        except RuntimeError:  # what pathlib raises for a user that the machine does not know
+            return ()
+    return (Found(Path(folder, "reportsync", "config.yaml"), shown, unasked=True),)
 
 
 def _is_there(path: Path) -> bool:

@@ -130,6 +130,8 @@ def sample_config(url: str, apps: Iterable[SandboxApp]) -> str:
 def _block(url: str, app: SandboxApp) -> str:
     name = app.name or app.app_id
     variable = name.upper().replace("-", "_") + "_KEY"
+    if variable[0].isdigit():
+        variable = f"APP_{variable}"
     keys = [
         f'"{key}"' if key.startswith(_FAKE) else f'"${{env:{variable}}}"' for key in app.secret_keys
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
 from notice_receiver import eventually
 
 from reportsync.announce.courier import Courier, NotDelivered
@@ -64,6 +65,25 @@ def test_fault_42_a_place_that_hangs_blocks_nobody_and_what_waits_for_it_is_boun
     assert courier.close() == 4
     release.set()
     assert courier.wait(5)
+
+
+def test_fault_23_a_message_for_which_there_is_no_thread_is_not_delivered_and_the_next_one_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    got: list[int] = []
+    courier = Courier[int]("place", got.append)
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", start)
+        courier.carry(1)
+    courier.carry(2)
+    assert courier.wait(5)
+    courier.close()
+    assert got == [2]
+    errors = [(one.message, one.error) for one in courier.carried()]
+    assert errors == [(1, "place: no thread could be started"), (2, None)]
 
 
 def test_after_the_end_nothing_is_carried() -> None:

@@ -67,6 +67,10 @@ def test_a_command_that_a_signal_ends_is_told_by_its_name(script: Script) -> Non
     assert run(script("kill -SEGV $$")).error == "ended by SIGSEGV"
 
 
+def test_a_signal_without_a_name_is_told_by_its_number(script: Script) -> None:
+    assert run(script(f"kill -{signal.SIGRTMIN + 1} $$")).error == "ended by signal 35"
+
+
 def test_the_command_is_split_like_a_shell_would_and_not_run_by_one(script: Script) -> None:
     path = script('printf "%s|" "$#" "$@"; exit 1')
     ended = run(f"{path} 'two words' $HOME \"a;b\" > x")

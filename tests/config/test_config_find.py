@@ -91,6 +91,19 @@ def test_a_relative_xdg_folder_is_ignored(home: Path) -> None:
     assert load(None, {**ENVIRON, "HOME": str(home), "XDG_CONFIG_HOME": "xdg"}).path == users
 
 
+def test_a_user_that_the_machine_does_not_know_has_no_place_of_its_own(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    with pytest.raises(ConfigError) as caught:
+        load(None, {})
+    assert "no config.yaml (./config.yaml), no /etc/reportsync/config.yaml" in caught.value.message
+
+    here = put(home.parent / "here" / "config.yaml")
+    assert load(None, ENVIRON).path == here
+
+
 def test_without_any_file_each_place_is_listed(home: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(None, {"HOME": str(home), "REPORTSYNC_CONFIG": ""})

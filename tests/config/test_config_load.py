@@ -231,6 +231,15 @@ def test_the_error_names_the_first_problem_and_the_command_that_lists_all(write:
         (APP + "daemon: {interval: 0s}\n", "7:20: daemon.interval: must be 1s at least"),
         (APP + "http: {rate: [1]}\n", "7:14: http.rate: must be a single value"),
         (APP + "hooks: {arrival: ''}\n", "7:18: hooks.arrival: must not be empty"),
+        (APP + "storage: {archive: ''}\n", "7:20: storage.archive: must not be empty"),
+        (APP + 'http: {ca_file: "${env:NO_CA:-}"}\n', "7:17: http.ca_file: must not be empty"),
+        (APP + 'storage: {archive: "/a\\0b"}\n', "7:20: storage.archive: must not hold a NUL"),
+        (APP + 'http: {ca_file: "/a\\0b"}\n', "7:17: http.ca_file: must not hold a NUL"),
+        (
+            APP + 'storage: {ledger: "sqlite:////a\\0b"}\n',
+            "7:19: storage.ledger: must not hold a NUL",
+        ),
+        (APP + "daemon: {listen: {a: b}}\n", "7:18: daemon.listen: is not an address"),
         (APP + "    zone: UTC\n", "7:5: apps.shop-de.zone: is unknown here; did you mean timezone"),
         (
             APP + "xyzzy: 1\n",

@@ -143,6 +143,7 @@ def test_anything_else_is_no_proxy(url: str) -> None:
         ("postgresql+asyncpg://h/x", "is not a URL such as postgresql://"),
         ("postgresql://u:p/w@h/x", "is not a URL such as postgresql://"),
         ("postgresql://h:70000/x", "has a port outside 1 to 65535"),
+        ("postgresql://me:pw@[:::]/x", "^has an address in \\[\\] that is none$"),
         ("postgresql://h/x?sslpassword=y", "must have its password before the @"),
     ],
 )

@@ -116,3 +116,12 @@ def test_the_config_for_the_users_own_apps_names_a_variable_in_place_of_the_key(
     assert "hush" not in text
     loaded = config.load(write(tmp_path, text), {"SHOP_DE_KEY": "hush-hush"}).config
     assert [key.get_secret_value() for key in loaded.apps[0].secret_key] == ["hush-hush"]
+
+
+def test_an_app_whose_name_begins_with_a_digit_gets_a_variable_that_can_be_set(
+    tmp_path: Path,
+) -> None:
+    app = SandboxApp("OWNAPP01", ("hush-hush",), date(2026, 1, 1), name="24h-shop")
+    text = sample_config("http://127.0.0.1:8399", [app])
+    loaded = config.load(write(tmp_path, text), {"APP_24H_SHOP_KEY": "hush-hush"}).config
+    assert loaded.apps[0].name == "24h-shop"
