@@ -122,6 +122,13 @@ def parse_ledger(text: object) -> object:
     return re.sub(r"^postgresql(\+psycopg)?:", "postgresql+psycopg:", text)
 
 
+def parse_path(text: object, folder: Path | None) -> object:
+    """Read a path, placed as by `place`."""
+    if text == "":  # it would be the folder itself
+        raise ValueError("must not be empty")
+    return place(Path(text), folder) if isinstance(text, str | Path) else text
+
+
 def place(path: Path, folder: Path | None) -> Path:
     """Return `path` with `~` expanded and, where it is relative, below `folder` if there is one."""
     if "\0" in str(path):

@@ -33,6 +33,7 @@ from reportsync.notation import parse_duration, parse_size
 from reportsync.redact import MASK, mask
 
 REFERENCE = r"\$\{"
+_TEXT = WithJsonSchema({"type": "string"})
 _ANY: dict[str, Any] = {"type": ["string", "integer"]}  # unquoted digits are a number to editors
 
 
@@ -64,14 +65,8 @@ def _second_at_least(duration: timedelta) -> timedelta:
     return duration
 
 
-def _filled(text: object) -> object:
-    if text == "":  # as a path it would be the folder of the config
-        raise ValueError("must not be empty")
-    return text
-
-
-def _placed(path: Path, info: ValidationInfo) -> Path:
-    return address.place(path, (info.context or {}).get("folder"))
+def _placed(path: object, info: ValidationInfo) -> object:
+    return address.parse_path(path, (info.context or {}).get("folder"))
 
 
 def _placed_ledger(url: str, info: ValidationInfo) -> str:
@@ -155,22 +150,14 @@ Target = Annotated[
     _matching(address.TARGET, "is not a URL such as mailto://... or slack://..."),
     written(address.TARGET),
 ]
-Placed = Annotated[
-    Path,
-    BeforeValidator(_filled),
-    AfterValidator(_placed),
-    _as_text(str),
-    WithJsonSchema({"type": "string"}),
-]
-HostName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$"), WithJsonSchema({"type": "string"})
-]
+Placed = Annotated[Path, BeforeValidator(_placed), _as_text(str), _TEXT]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$"), _TEXT]
 Command = Annotated[
     str,
     Field(min_length=1),
     AfterValidator(_splittable),
     _as_text(mask),
-    WithJsonSchema({"type": "string"}),
+    _TEXT,
 ]
 Event = Literal["late", "rejected", "damaged", "storage", "recovered"]
 EVENTS: tuple[Event, ...] = ("late", "rejected", "damaged", "storage", "recovered")

@@ -34,7 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_TEST_SECONDS))
-        if "[postgresql" in item.name or "postgres_server" in getattr(item, "fixturenames", ()):
+        server = item.name.partition("[postgresql")[2][:1] in ("]", "-")  # and not a URL's case
+        if server or "postgres_server" in getattr(item, "fixturenames", ()):
             # The same test runs on SQLite anyway; a server costs a second per test.
             item.add_marker(pytest.mark.slow())
         if {"tool", "postgres_server"} & set(getattr(item, "fixturenames", ())):

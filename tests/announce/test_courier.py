@@ -67,7 +67,7 @@ def test_fault_42_a_place_that_hangs_blocks_nobody_and_what_waits_for_it_is_boun
     assert courier.wait(5)
 
 
-def test_fault_23_a_message_for_which_there_is_no_thread_is_not_delivered_and_the_next_one_is(
+def test_a_message_for_which_there_is_no_thread_is_not_delivered_and_the_next_one_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def start(thread: threading.Thread) -> None:
