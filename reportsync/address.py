@@ -152,9 +152,8 @@ _NO_LISTEN = "is not an address; write it as 127.0.0.1:8321, [::1]:8321 or off"
 
 def parse_listen(text: object) -> object:
     """Read `HOST:PORT`, `[::1]:PORT` or `off` as (host, port) or None; port 0 is any free one."""
-    if isinstance(
-        text, list | dict
-    ):  # of a config file; a list it would pass for the pair that this returns
+    # Of a config file: a list would pass for the pair that this returns.
+    if isinstance(text, list | dict):
         raise ValueError(_NO_LISTEN)
     if not isinstance(text, str):
         return text
