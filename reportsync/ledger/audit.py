@@ -61,14 +61,25 @@ def put_right(connection: sa.Connection, names: Sequence[str]) -> Audit:
 
 def _absent(connection: sa.Connection, names: Sequence[str]) -> list[Report]:
     found = []
-    for row in connection.execute(sa.select(apps).where(apps.c.name.in_(names))):
-        inside = sa.and_(reports.c.app == row.name, reports.c.day.between(row.first, row.through))
-        count = sa.select(sa.func.count()).select_from(reports).where(inside)
-        if connection.execute(count).scalar_one() == (row.through - row.first).days + 1:
+    for row in connection.execute(_COUNTED, {"names": list(names)}):
+        if row.there == (row.through - row.first).days + 1:
             continue
+        inside = sa.and_(reports.c.app == row.name, reports.c.day.between(row.first, row.through))
         there = set(connection.execute(sa.select(reports.c.day).where(inside)).scalars())
         found += [Report(row.name, day) for day in days(row.first, row.through) if day not in there]
     return found
+
+
+_COUNTED = sa.select(
+    apps.c.name,
+    apps.c.first,
+    apps.c.through,
+    sa.select(sa.func.count())
+    .select_from(reports)
+    .where(reports.c.app == apps.c.name, reports.c.day.between(apps.c.first, apps.c.through))
+    .scalar_subquery()
+    .label("there"),
+).where(apps.c.name.in_(sa.bindparam("names", expanding=True)))
 
 
 def _bare(connection: sa.Connection, names: Sequence[str]) -> list[Report]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,36 +30,57 @@ def verified_longest_ago(
 
     Reads no more rows than that, however many there are.
     """
-    return [held_archive(row) for row in connection.execute(round_query(about, after).limit(limit))]
+    query, given = round_query(about, after)
+    return [held_archive(row) for row in connection.execute(query, {**given, "most": limit})]
 
 
-def round_query(about: Round, after: HeldArchive | None) -> sa.Select[Any]:
-    """Return the query for a round's archives from behind `after` on, in order."""
-    query = _of_round(about).where(archives.c.verified <= about.until)
+def round_query(about: Round, after: HeldArchive | None) -> tuple[sa.Select[Any], dict[str, Any]]:
+    """Return the query for the `most` archives of a round from behind `after` on, and what is given to it."""
+    given: dict[str, Any] = {"until": about.until, "since": about.since}
     if after is not None:
-        ties = sa.or_(archives.c.verified > after.verified, archives.c.id > after.number)
-        query = query.where(archives.c.verified >= after.verified, ties)
-    return query.order_by(archives.c.verified, archives.c.id)
-
-
-def _of_round(about: Round) -> sa.Select[Any]:
-    one = about.names is not None and len(about.names) == 1
-    query = sa.select(archives).where(IS_HELD if one else archives.c.held.is_(True))
-    if about.names is not None:
-        # SQLite would look up each of several apps by the key, and sort all that there is of them.
-        app = archives.c.app if one else archives.c.app.concat("")
-        query = query.where(app.in_(about.names))
-    if about.since is not None:
-        query = query.where(archives.c.day >= about.since)
-    return query
+        given |= {"verified_after": after.verified, "number_after": after.number}
+    return _in_order(about.names, about.since is not None, after is not None), given
 
 
 def verified_ahead(
     connection: sa.Connection, about: Round, now: datetime, limit: int
 ) -> list[HeldArchive]:
     """Return up to `limit` held archives that a clock which was ahead of `now` says were verified."""
-    query = _of_round(about).where(archives.c.verified > now)
-    return [held_archive(row) for row in connection.execute(query.limit(limit))]
+    given = {"now": now, "since": about.since, "most": limit}
+    query = _ahead(about.names, about.since is not None)
+    return [held_archive(row) for row in connection.execute(query, given)]
+
+
+# Each is asked for again and again with the same names, of which there may be a thousand.
+
+
+@lru_cache(8)
+def _in_order(names: tuple[str, ...] | None, since: bool, after: bool) -> sa.Select[Any]:
+    query = _of_round(names, since).where(archives.c.verified <= sa.bindparam("until"))
+    if after:
+        verified: sa.BindParameter[datetime] = sa.bindparam("verified_after")
+        ties = archives.c.id > sa.bindparam("number_after")
+        query = query.where(
+            archives.c.verified >= verified, sa.or_(archives.c.verified > verified, ties)
+        )
+    return query.order_by(archives.c.verified, archives.c.id)
+
+
+@lru_cache(8)
+def _ahead(names: tuple[str, ...] | None, since: bool) -> sa.Select[Any]:
+    return _of_round(names, since).where(archives.c.verified > sa.bindparam("now"))
+
+
+def _of_round(names: tuple[str, ...] | None, since: bool) -> sa.Select[Any]:
+    one = names is not None and len(names) == 1
+    query = sa.select(archives).where(IS_HELD if one else archives.c.held.is_(True))
+    if names is not None:
+        # SQLite would look up each of several apps by the key, and sort all that there is of them.
+        app = archives.c.app if one else archives.c.app.concat("")
+        query = query.where(app.in_(names))
+    if since:
+        query = query.where(archives.c.day >= sa.bindparam("since"))
+    return query.limit(sa.bindparam("most", type_=sa.Integer))
 
 
 def last_verified(connection: sa.Connection, number: int) -> datetime | None:

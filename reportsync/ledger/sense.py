@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -84,6 +85,7 @@ def makes_sense(table: sa.Table, row: Mapping[str, Any]) -> bool:
         return False
 
 
+@cache
 def doubtful(table: sa.Table) -> str:
     """Return the condition of SQL for the rows of `table` that may make no sense: all others do.
 
@@ -93,6 +95,7 @@ def doubtful(table: sa.Table) -> str:
     return f"({' AND '.join(_surely(table, column) for column in table.c)}) IS NOT TRUE"
 
 
+@cache
 def select(table: sa.Table) -> str:
     """Return the beginning of a SELECT of the rows of `table` that are to be judged."""
     return f"SELECT {', '.join(_quoted(column) for column in table.c)} FROM {table.name}"  # noqa: S608

@@ -12,7 +12,7 @@ from reportsync.store.names import SUMS
 from reportsync.store.scratch import Way, open_scratch
 from reportsync.store.trouble import held, storage_trouble
 
-_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_LINE = re.compile(r"^([0-9a-f]{64}) [ *](.+)$", re.MULTILINE)
 _LIMIT = 2**24  # bytes read of a file that a stranger may have written
 
 
@@ -39,8 +39,7 @@ def write_sums(folders: Folders, app: str, year: int, entries: Iterable[tuple[st
 def read_sums(folders: Folders, app: str, year: int) -> dict[str, str]:
     """Return {file name: sha256} of one year; lines that make no sense are left out."""
     content = _content(folders, sums_path(folders, app, year)) or b""
-    matches = map(_LINE.fullmatch, content.decode(errors="replace").split("\n"))
-    return {match[2]: match[1] for match in matches if match}
+    return {name: sha256 for sha256, name in _LINE.findall(content.decode(errors="replace"))}
 
 
 def sums_path(folders: Folders, app: str, year: int) -> Path:
