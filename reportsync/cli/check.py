@@ -72,8 +72,8 @@ def _show(context: Context, line: Line, as_json: bool) -> None:
     mark = styled(context, "ok  ", "green") if line.ok else styled(context, "FAIL", "bold red")
     subject = f"{line.what} {line.app}" if line.app else line.what
     put_wrapped(f"{mark}  {subject}: {mask(line.text)}", hang=6)
-    if line.error is not None and line.error.hint:
-        put_wrapped(f"      what to do: {mask(line.error.hint)}", hang=8)
+    if line.hint:
+        put_wrapped(f"      what to do: {mask(line.hint)}", hang=8)
 
 
 def _value(line: Line) -> dict[str, object]:
@@ -82,5 +82,5 @@ def _value(line: Line) -> dict[str, object]:
         "app": line.app,
         "ok": line.ok,
         "text": mask(line.text),
-        "hint": line.error.hint if line.error else None,
+        "hint": line.hint,
     }

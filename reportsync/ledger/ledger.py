@@ -225,6 +225,7 @@ def _engine(url: str, path: Path | None, *, reading: bool, lock_wait: float) -> 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         view = reading or connection.get_execution_options().get("reportsync_reading")
+        # Past SQLAlchemy, whose way to a cursor costs more than this does.
         driver: Any = connection.connection.driver_connection
         driver.execute("BEGIN" if view else "BEGIN IMMEDIATE").close()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -58,7 +59,7 @@ _RANGES = sa.select(apps.c.name, apps.c.first, apps.c.through)
 
 
 class _Span(NamedTuple):
-    """The days of an app that are to have rows."""
+    """Days of an app that are to have rows; none if `through` is before `since`."""
 
     app: str
     since: date
@@ -67,31 +68,26 @@ class _Span(NamedTuple):
 
 def _cover(connection: sa.Connection, spans: Iterable[_Span], ranges: Mapping[str, Any]) -> int:
     """Do what `cover` does for all of `spans`; `ranges` is what the ledger holds of each app's range."""
-    added, new, wider = 0, list[dict[str, Any]](), list[dict[str, Any]]()
+    holes, wider = list[_Span](), list[dict[str, Any]]()
     for span in spans:
         row = ranges.get(span.app)
         if row is None:
             _begin_app(connection, span)
-            found = list(days(span.since, span.through))
-        else:
-            before = days(span.since, row.first - ONE_DAY)
-            found = [*before, *days(row.through + ONE_DAY, span.through)]
-            if found:
-                limits = {
-                    "first": min(span.since, row.first),
-                    "through": max(span.through, row.through),
-                }
-                wider.append({"of_app": span.app, **limits})
-        added += len(found)
-        new += (
-            {"app": span.app, "day": day, "state": "missing", "attempts": 0, "tries": 0}
-            for day in found
-        )
-        if len(new) >= _CHUNK:
-            connection.execute(_expected(connection.dialect.name), new)
-            new.clear()
-    if new:
-        connection.execute(_expected(connection.dialect.name), new)
+            holes.append(span)
+        elif span.since < row.first or row.through < span.through:
+            holes.append(_Span(span.app, span.since, row.first - ONE_DAY))
+            holes.append(_Span(span.app, row.through + ONE_DAY, span.through))
+            first, through = min(span.since, row.first), max(span.through, row.through)
+            wider.append({"of_app": span.app, "first": first, "through": through})
+    rows = (
+        {"app": hole.app, "day": day, "state": "missing", "attempts": 0, "tries": 0}
+        for hole in holes
+        for day in days(hole.since, hole.through)
+    )
+    added = 0
+    while chunk := list(islice(rows, _CHUNK)):
+        connection.execute(_expected(connection.dialect.name), chunk)
+        added += len(chunk)
     if wider:
         connection.execute(_WIDEN, wider)
     return added

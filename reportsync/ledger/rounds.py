@@ -51,9 +51,7 @@ def verified_ahead(
     return [held_archive(row) for row in connection.execute(query, given)]
 
 
-# Each is asked for again and again with the same names, of which there may be a thousand.
-
-
+# Built once for names that are asked about again and again, and may be a thousand.
 @lru_cache(8)
 def _in_order(names: tuple[str, ...] | None, since: bool, after: bool) -> sa.Select[Any]:
     query = _of_round(names, since).where(archives.c.verified <= sa.bindparam("until"))

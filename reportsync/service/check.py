@@ -12,7 +12,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reportsync.calendar import due, due_through, next_due
-from reportsync.errors import AttemptFailed, NotThereYet, ReportsyncError, StorageError
+from reportsync.errors import (
+    AttemptFailed,
+    NotThereYet,
+    ReportsyncError,
+    StorageError,
+    TransientFault,
+)
 from reportsync.known import Known
 from reportsync.ledger import overview, place, queries
 from reportsync.model import Clock, instant_text
@@ -38,6 +44,13 @@ class Line:
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return self.error is None
+
+    @property
+    def hint(self) -> str | None:
+        """What mends it, None if nothing is wrong or nobody knows."""
+        if isinstance(self.error, TransientFault) and self.error.hint is None:
+            return "try again later; what passes by itself, 'run' and 'sync' get over"
+        return self.error.hint if self.error else None
 
 
 class _Nowhere:
@@ -194,7 +207,6 @@ def _request(app: App, known: Known, clock: Clock, source: Source) -> Iterator[L
             app.name,
         )
     except AttemptFailed as error:
-        error.hint = error.hint or "try again later; what passes, 'run' and 'sync' get over"
         yield Line("request", f"{name}: {error.message}", app.name, error)
     else:
         yield Line("request", f"{name}: {received.size:,} bytes", app.name)

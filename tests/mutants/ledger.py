@@ -121,8 +121,8 @@ MUTANTS = (
         "hole-between-two-ranges",
         "every day between an app's first and its last due one has a row",
         "ledger/records.py",
-        "[*before, *days(row.through + ONE_DAY, span.through)]\n",
-        "[*before, *days(row.through + 2 * ONE_DAY, span.through)]\n",
+        "_Span(span.app, row.through + ONE_DAY, span.through)",
+        "_Span(span.app, row.through + 2 * ONE_DAY, span.through)",
         (
             "ledger/test_ledger_records.py::test_days_get_their_rows_once_and_the_range_grows_both_ways",
         ),
