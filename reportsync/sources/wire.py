@@ -147,9 +147,7 @@ def _no_connection(error: OSError | None, place: str, seconds: float) -> Transie
         case ConnectionRefusedError():
             return TransientFault(f"connection refused by {place}")
         case TimeoutError():
-            return TransientFault(
-                f"no connection to {place} within {duration_text(timedelta(seconds=seconds))}"
-            )
+            return _not_in_time(f"connection to {place}", seconds)
         case _:
             why = error.strerror if error else None
             text = f"no connection to {place}: {why or 'no address'}"
@@ -157,8 +155,20 @@ def _no_connection(error: OSError | None, place: str, seconds: float) -> Transie
             return no_descriptor(text) if own else TransientFault(text)
 
 
+def _not_in_time(what: str, seconds: float) -> TransientFault:
+    return TransientFault(f"no {what} within {duration_text(timedelta(seconds=seconds))}")
+
+
 class _WatchedTLS(_Watched, HTTPSConnection):
-    pass
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError:  # of the handshake, or of a proxy's tunnel
+            seconds = self.timeout
+        else:
+            return
+        assert isinstance(seconds, float)
+        raise _not_in_time(f"TLS connection to {self.host}:{self.port}", seconds)
 
 
 class _Pool(HTTPConnectionPool):

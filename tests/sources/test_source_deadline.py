@@ -90,6 +90,18 @@ def test_fault_05_silence_between_two_reads_ends_at_the_read_timeout(
             asking.fetch(app_at(serve(waste)))
 
 
+def test_fault_05_a_tls_handshake_that_hangs_is_told_from_a_silent_server(
+    serve: Serve, client: MakeClient
+) -> None:
+    # The server takes the connection, and then nothing: a middlebox, or a port that speaks no TLS.
+    server = serve(Talk.hang)
+    asking = client(connect_timeout=SOON)
+    with pytest.raises(TransientFault) as caught:
+        asking.fetch(app_at(server.url.replace("http:", "https:")))
+    place = server.url.removeprefix("http://")
+    assert caught.value.message.startswith(f"no TLS connection to {place} within ")
+
+
 def test_fault_05_the_deadline_holds_on_a_kept_connection_too(
     serve: Serve, client: MakeClient
 ) -> None:
