@@ -33,6 +33,9 @@ from reportsync.store import NameTaken, Scratch, Store, storage_trouble
 LEASE_MARGIN = timedelta(seconds=60)
 """What a lease is longer than the deadline of a download: time to verify, keep and record."""
 
+RENEWED_AFTER = timedelta(seconds=5)
+"""A claim that has waited so long for the host's turn gets its whole lease again."""
+
 
 def lease_of(http: Http) -> timedelta:
     """Return how long a claim holds unless renewed."""
@@ -106,9 +109,6 @@ def collect(
     and nothing half done.
     """
     report = Report(app.name, day)
-    asks = wish.again or not tools.store.versions(report)
-    if asks and (held_back := _await_turn(app, report, tools)) is not None:
-        return held_back
     now = tools.clock()
     claim = tools.ledger.write(
         claims.take, report, now=now, lease=tools.lease, wanted_at=wish.since, again=wish.again
@@ -121,17 +121,7 @@ def collect(
             return _settled(report, claim)
         case Claim():
             with freed_on_error(claim, tools.ledger):
-                return _Work(app, claim, wish, tools, now, accepted, asks).run()
-
-
-def _await_turn(app: App, report: Report, tools: Tools) -> Collected | None:
-    """Wait until the app's host may be asked; return how it ended if that is too far away."""
-    try:
-        tools.source.await_turn(app)
-    except TransientFault as error:
-        why, hint = error.message, error.hint
-        return Collected(report, Outcome.FAILED, reason=why, hint=hint, bars_app=True, error=error)
-    return None
+                return _Work(app, claim, wish, tools, now, accepted).run()
 
 
 def _settled(report: Report, found: Settled) -> Collected:
@@ -171,16 +161,14 @@ class _Work:
         tools: Tools,
         started: datetime,
         accepted: Callable[[], None],
-        has_turn: bool,
     ) -> None:
         self._app = app
         self._claim = claim
         self._report = claim.report
         self._wish = wish
         self._tools = tools
-        self._started = started
+        self._started = self._leased = started
         self._accepted = accepted
-        self._has_turn = has_turn
         self._requests = 0
 
     def run(self) -> Collected:
@@ -189,13 +177,7 @@ class _Work:
                 adopted = self._adopt()
                 if adopted is not None:
                     return adopted
-            if not self._has_turn:  # as there were files
-                held_back = _await_turn(self._app, self._report, self._tools)
-                if held_back is not None:
-                    self._tools.ledger.write(claims.release, self._claim)
-                    return held_back
-                self._renew()
-            return self._fetch()
+            return self._await_turn() or self._fetch()
         except AttemptFailed as error:
             return self._failed(error)
         except ClaimLost:
@@ -226,6 +208,21 @@ class _Work:
                 self._tools.ledger.write_after([path], records.adopt_row, archive, now)
         return None if outdated else self._record(latest, Outcome.ADOPTED, None)
 
+    def _await_turn(self) -> Collected | None:
+        """Wait until the app's host may be asked; free the claim and say so if that is too far away."""
+        try:
+            self._tools.source.await_turn(self._app)
+        except TransientFault as error:
+            self._tools.ledger.write(claims.release, self._claim)
+            why, hint = error.message, error.hint
+            return Collected(
+                self._report, Outcome.FAILED, reason=why, hint=hint, bars_app=True, error=error
+            )
+        self._started = self._tools.clock()
+        if self._started - self._leased > RENEWED_AFTER:
+            self._renew()
+        return None
+
     def _fetch(self) -> Collected:
         for made in count(1):
             self._requests = made
@@ -245,8 +242,9 @@ class _Work:
         self._renew()
 
     def _renew(self) -> None:
+        self._leased = self._tools.clock()
         self._tools.ledger.write(
-            claims.renew, self._claim, now=self._tools.clock(), lease=self._tools.lease
+            claims.renew, self._claim, now=self._leased, lease=self._tools.lease
         )
 
     def _once(self) -> Collected:

@@ -39,11 +39,16 @@ class Gauged:
         self._changed = changed
         self._of_thread = threading.local()
 
+    def begin(self, report: Report) -> None:
+        """Say what this thread is going to ask for."""
+        self._of_thread.report = report
+
     def await_turn(self, app: App) -> None:
-        """See `Source`; this thread's next request was held back for as long as this takes."""
-        last: Report | None = getattr(self._of_thread, "report", None)
-        if last is not None and last.app == app.name:
-            self._lanes.again(last)
+        """See `Source`; waits for a place of this thread's report first, and may raise `NoPlace`.
+
+        Its next request was held back for as long as the host's own turn takes.
+        """
+        self._lanes.place(self._of_thread.report)
         began = self._clock()
         self._source.await_turn(app)
         self._of_thread.held_back = self._clock() - began
@@ -53,8 +58,7 @@ class Gauged:
     ) -> Received:
         """See `Source`."""
         answer: list[float] = []
-        self._of_thread.report = report = Report(app.name, day)
-        request = self._lanes.asked(report, self._clock())
+        request = self._lanes.asked(Report(app.name, day), self._clock())
 
         def heard() -> None:
             self._lanes.heard(request, self._clock())

@@ -38,15 +38,25 @@ class Request:
     spare: bool
 
 
+class NoPlace(Exception):
+    """No report of this app is to be asked for any more."""
+
+
 @dataclass(slots=True)
 class _Host:
-    """What is under way at one host: reports handed out and not yet downloaded."""
+    """What is under way at one host.
+
+    A report is `asking` while it has one of the places there, until it is downloaded.
+    """
 
     width: Width
     asking: dict[Report, bool] = field(default_factory=dict)  # whether it is a newest day
     pausing: set[Report] = field(default_factory=set)  # of those, until they are repeated
     verifying: dict[Report, bool] = field(default_factory=dict)  # downloaded; as in `asking`
-    again: int = 0  # of those, how many wait to be downloaded once more
+    ahead: set[Report] = field(default_factory=set)  # gaps that were handed out without a place
+    waiting: list[_Waiting] = field(
+        default_factory=list
+    )  # whose threads wait for a place, in order
     heard: dict[Request, float] = field(
         default_factory=dict
     )  # running time of its last sign of life
@@ -57,6 +67,11 @@ class _Host:
     def busy(self) -> int:
         """How many are under way and do not pause."""
         return len(self.asking) - len(self.pausing)
+
+    @property
+    def pending(self) -> int:
+        """How many were handed out and want a place."""
+        return len(self.ahead) + len(self.waiting)
 
     def room(self, newest: bool = False) -> int:
         """Return how many more may start; beside mere silence one may always."""
@@ -83,6 +98,18 @@ class _Lane:
         return not self.barred and (self.accepted or self.running == 0)
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A report whose thread waits for a place at its host; `begun` says that it was asked for before."""
+
+    report: Report
+    lane: _Lane
+    newest: bool
+    begun: bool
+    woken: threading.Condition
+    placed: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A report handed to a worker."""
@@ -98,7 +125,8 @@ class Lanes:
     the host of each app. No more is downloaded from a host at once than its width, which begins with
     `first` (else all workers), nor from all hosts than `workers`. A newest day waits for other newest days
     alone, and so may exceed the width. `hands` (else as many as `workers`) work at once: those whose
-    download is over verify and record, while others ask already.
+    download is over verify and record, while others ask already. Up to `ahead` gaps a host, and no more
+    than its width, are handed out before there is room, so that they can be claimed by then.
     """
 
     def __init__(
@@ -108,8 +136,10 @@ class Lanes:
         hosts: Mapping[str, str] | None = None,
         first: int | None = None,
         hands: int | None = None,
+        ahead: int = 0,
     ) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._workers = workers
         self._reserved = reserved
         self._host_of = hosts or {}
@@ -122,6 +152,7 @@ class Lanes:
         self._gap_workers = max(workers - self._reserved, 1)
         self._hands = workers if hands is None else hands
         self._gap_hands = max(self._hands - self._reserved, 1)
+        self._ahead = ahead
         self._running = 0
         self._gaps_running = 0
         self._hired = 0
@@ -156,7 +187,9 @@ class Lanes:
             while not self._closed:
                 turn = self._next()
                 if turn is not None:
-                    if (self._newest or self._gaps) and self._roomy(newest=True):
+                    if (self._newest and self._roomy(newest=True)) or (
+                        self._gaps and self._roomy()
+                    ):
                         self._wake()
                     return turn
                 if not self._running:
@@ -188,18 +221,27 @@ class Lanes:
         with self._changed:
             self._lane(request.report.app).host.heard[request] = now
 
-    def again(self, report: Report) -> None:
-        """Wait until `report` may be downloaded once more if its download is over: its place is another's."""
+    def place(self, report: Report) -> None:
+        """Wait until `report` has a place at its host, if it was handed out ahead or downloaded before.
+
+        Raises `NoPlace` if the lanes are closed, or its app is barred before it was asked for at all.
+        """
         with self._changed:
-            host = self._lane(report.app).host
-            newest = host.verifying.pop(report, None)
-            if newest is None:
+            lane = self._lane(report.app)
+            host = lane.host
+            if report not in host.ahead and report not in host.verifying:
                 return
-            host.again += 1
-            while not self._closed and not self._fits(host, newest):
-                self._changed.wait()
-            host.again -= 1
-            host.asking[report] = newest
+            begun = report in host.verifying
+            host.ahead.discard(report)
+            newest = host.verifying.pop(report, False)
+            one = _Waiting(report, lane, newest, begun, threading.Condition(self._lock))
+            host.waiting.append(one)
+            self._give_places(host)
+            while not one.placed and not self._is_given_up(one):
+                one.woken.wait()
+            if not one.placed:
+                host.waiting.remove(one)
+                raise NoPlace(str(report))
 
     def answered(self, request: Request, exchange: Exchange) -> bool:
         """Note how `request` ended; return whether the widths and hands wanted are worth a look.
@@ -226,6 +268,7 @@ class Lanes:
                 before = host.silent
                 host.silent = sum(now - at >= SILENCE for at in host.heard.values())
                 if host.silent > before:
+                    self._give_places(host)
                     self._changed.notify_all()
 
     def widths(self) -> dict[str, int]:
@@ -240,7 +283,7 @@ class Lanes:
             for app, lane in self._lanes.items():
                 if not lane.barred:
                     queued[self._host_of.get(app, "")] += len(lane.newest) + len(lane.gaps)
-            ready = sum(min(queued[name], host.room()) for name, host in self._hosts.items())
+            ready = sum(min(queued[name], self._spare(host)) for name, host in self._hosts.items())
             wanted = min(self._running + ready + self._reserved, self._hands)
             self._hired = max(self._hired, wanted)
             return self._hired
@@ -255,6 +298,7 @@ class Lanes:
             lane.host.asking.pop(turn.report, None)
             lane.host.pausing.discard(turn.report)
             lane.host.verifying.pop(turn.report, None)
+            lane.host.ahead.discard(turn.report)
             if ended is not None:
                 self._learn(lane, ended)
             self._wake()
@@ -262,13 +306,15 @@ class Lanes:
     def bar(self, app: str) -> None:
         """Hand out nothing more of `app`."""
         with self._changed:
-            self._lane(app).barred = True
+            self._bar(self._lane(app))
             self._changed.notify_all()
 
     def close(self) -> None:
         """Hand out nothing more."""
         with self._changed:
             self._closed = True
+            for host in self._hosts.values():
+                _wake_all(host)
             self._changed.notify_all()
 
     def left(self) -> int:
@@ -320,31 +366,59 @@ class Lanes:
         hosts = self._hosts.values()
         if newest:
             return {id(host) for host in hosts if self._fits(host, newest)}
-        # Who is to be downloaded once more goes first: its claim does not wait for ever.
-        taken = sum(len(host.asking) + min(host.again, host.room()) for host in hosts)
-        if taken >= self._gap_workers:
+        if self._taken() >= self._gap_workers + self._ahead:
             return set()
-        return {id(host) for host in hosts if host.room() > host.again}
+        return {id(host) for host in hosts if self._spare(host) > 0}
+
+    def _taken(self) -> int:
+        """Return how many places at all hosts are had, or wanted by those who go first."""
+        hosts = self._hosts.values()
+        return sum(len(host.asking) + min(host.pending, host.room()) for host in hosts)
+
+    def _spare(self, host: _Host) -> int:
+        """Return how many more gaps may be handed out there."""
+        return max(host.room() + min(self._ahead, host.width.now) - host.pending, 0)
 
     def _fits(self, host: _Host, newest: bool) -> bool:
         asking = sum(len(one.asking) for one in self._hosts.values())
         return asking < (self._workers if newest else self._gap_workers) and host.room(newest) > 0
 
-    def _wake(self) -> None:
-        """Have one who waits look; he wakes the next if there is room for more.
+    def _give_places(self, host: _Host) -> None:
+        """Give those who wait what there is, in their order; a newest day needs less room than a gap."""
+        for one in host.waiting[:]:
+            if self._fits(host, one.newest) and not self._is_given_up(one):
+                host.waiting.remove(one)
+                host.asking[one.report] = one.newest
+                one.placed = True
+                one.woken.notify()
 
-        All if it is the end, or if some wait for a place of their own host.
-        """
-        if self._running and not any(host.again for host in self._hosts.values()):
+    def _is_given_up(self, one: _Waiting) -> bool:
+        return self._closed or (one.lane.barred and not one.begun)
+
+    def _wake(self) -> None:
+        """Give away the places there are, and have one who waits for a turn look; he wakes the next if
+        there is room for more. All if it is the end."""
+        for host in self._hosts.values():
+            if host.waiting:
+                self._give_places(host)
+        if self._running:
             self._changed.notify()
         else:
             self._changed.notify_all()
 
     def _start(self, lane: _Lane, report: Report, *, newest: bool) -> Turn:
+        host = lane.host
         self._running += 1
         lane.running += 1
-        lane.host.asking[report] = newest
+        if newest or (host.room() > host.pending and self._taken() < self._gap_workers):
+            host.asking[report] = newest
+        else:
+            host.ahead.add(report)
         return Turn(report, newest)
+
+    def _bar(self, lane: _Lane) -> None:
+        lane.barred = True
+        _wake_all(lane.host)
 
     @property
     def _short(self) -> bool:
@@ -352,12 +426,18 @@ class Lanes:
 
     def _learn(self, lane: _Lane, ended: Collected) -> None:
         if ended.bars_app:
-            lane.barred = True
+            self._bar(lane)
         elif ended.outcome is Outcome.FAILED:
             lane.failures += 1
             lane.refusals += isinstance(ended.error, AppRefused)
-            lane.barred |= lane.failures >= PATIENCE_WITH_APP
-            lane.barred |= lane.refusals >= PATIENCE_WITH_REFUSALS
+            if lane.failures >= PATIENCE_WITH_APP or lane.refusals >= PATIENCE_WITH_REFUSALS:
+                self._bar(lane)
         elif ended.outcome in ANSWERED:
             lane.failures = lane.refusals = 0
             lane.accepted = lane.host.proven = True
+
+
+def _wake_all(host: _Host) -> None:
+    """Have all who wait for a place there see whether they still are to have one."""
+    for one in host.waiting:
+        one.woken.notify()

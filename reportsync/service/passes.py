@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 
@@ -22,7 +22,7 @@ from reportsync.ledger import records, upkeep
 from reportsync.model import Outcome, Report
 from reportsync.plan import Ask, Planned, plan
 from reportsync.service.gauged import Gauged
-from reportsync.service.lanes import Lanes, Turn
+from reportsync.service.lanes import Lanes, NoPlace
 from reportsync.service.sums import back_up, write_sums
 from reportsync.service.world import World, coverages
 from reportsync.settings import App
@@ -32,6 +32,9 @@ from reportsync.width import first_width
 
 MORE_HANDS = 16
 """How many more than download at once work at a time: they verify and record, and wait for the disk."""
+
+AHEAD = 8
+"""How many gaps a host are claimed, at most, while others have its places."""
 
 BEAT_SECONDS = 15.0
 _TICK_SECONDS = 1.0
@@ -153,7 +156,7 @@ class _Pass:
         self._hosts = {app.name: host_of(app.base_url) for app in order.apps}
         first = first_width(order.workers, limited=world.config.http.rate > 0)
         hands = order.workers + min(order.workers - 1, MORE_HANDS)
-        self._lanes = Lanes(order.workers, order.reserved, self._hosts, first, hands)
+        self._lanes = Lanes(order.workers, order.reserved, self._hosts, first, hands, AHEAD)
         self._widths: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
         self._ended: queue.SimpleQueue[Collected | BaseException | _Word] = queue.SimpleQueue()
@@ -165,10 +168,11 @@ class _Pass:
         self._looked: float | None = None  # None: look at once
         self._planned_at = self._started
         self._refill_at: datetime | None = None
+        self._source = Gauged(world.source, self._lanes, time.monotonic, self._width_changed)
         self._tools = Tools(
             ledger=world.ledger,
             store=world.store,
-            source=Gauged(world.source, self._lanes, time.monotonic, self._width_changed),
+            source=self._source,
             http=world.config.http,
             clock=world.clock,
             stop=world.stop,
@@ -258,8 +262,11 @@ class _Pass:
         while not self._world.stop.requested and (turn := self._lanes.take()) is not None:
             ended = None
             try:
-                ended = self._collect(turn)
+                self._source.begin(turn.report)
+                ended = self._collect(turn.report, self._tools)
                 self._ended.put(ended)
+            except NoPlace:
+                pass  # its claim is free again, and it is as missing as before
             except Exception as error:
                 # Handed to the pass's own thread, which knows what each kind means; until it looks,
                 # nothing new may begin on a disk that fails.
@@ -271,12 +278,10 @@ class _Pass:
             finally:
                 self._lanes.done(turn, ended)
 
-    def _collect(self, turn: Turn) -> Collected:
-        app = self._apps[turn.report.app]
+    def _collect(self, report: Report, tools: Tools) -> Collected:
+        app = self._apps[report.app]
         wish = Wish(since=self._started, again=self._order.ask.again)
-        return collect(
-            app, turn.report.day, wish, self._tools, lambda: self._lanes.accepted(app.name)
-        )
+        return collect(app, report.day, wish, tools, lambda: self._lanes.accepted(app.name))
 
     def _listen(self) -> None:
         """Take in what the workers report, until all have left."""
@@ -356,12 +361,14 @@ class _Pass:
         busy = self._tally.busy
         if busy and not self._world.stop.requested:
             self._listener.waiting_for_others(len(busy))
+        # One after the other: no width is learnt from that, nor does anybody wait for a place.
+        alone = replace(self._tools, source=self._world.source)
         pause = 0.0
         while busy and not self._world.stop.wait(pause) and self._tally.trouble is None:
             left = []
             for report in busy:
                 self._world.stop.check()
-                ended = self._collect(Turn(report, newest=False))
+                ended = self._collect(report, alone)
                 if ended.outcome is Outcome.BUSY and not ended.settled:
                     left.append(report)
                     continue

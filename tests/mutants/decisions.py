@@ -153,7 +153,7 @@ MUTANTS = (
         "refused-key-tried-for-every-day",
         "a refused key is tried once a pass",
         "service/lanes.py",
-        "        if ended.bars_app:\n            lane.barred = True\n",
+        "        if ended.bars_app:\n            self._bar(lane)\n",
         "        if ended.bars_app:\n            lane.barred = False\n",
         (
             "passes/test_pass_faults.py::test_fault_09_a_refused_app_is_asked_once_a_pass_and_heals_by_itself",
@@ -184,6 +184,55 @@ MUTANTS = (
         (
             "service/test_lanes.py::"
             "test_row_14_a_newest_day_goes_beside_as_many_gaps_as_are_allowed",
+        ),
+    ),
+    Mutant(
+        "crowd-before-a-strained-host",
+        "no more is claimed ahead of its place than a host is asked for",
+        "service/lanes.py",
+        "min(self._ahead, host.width.now)",
+        "self._ahead",
+        ("service/test_lanes.py::test_no_more_are_handed_out_ahead_than_a_host_is_asked_for",),
+    ),
+    Mutant(
+        "asked-after-its-app-was-barred",
+        "what waits for a place is given up when its app is barred",
+        "service/lanes.py",
+        "        return self._closed or (one.lane.barred and not one.begun)\n",
+        "        return self._closed\n",
+        (
+            "service/test_lanes.py::"
+            "test_fault_12_what_waits_for_a_place_is_given_up_when_its_app_is_barred",
+        ),
+    ),
+    Mutant(
+        "asked-after-the-disk-failed",
+        "what waits for a place is given up when the disk fails",
+        "service/lanes.py",
+        "self._fits(host, one.newest) and not self._is_given_up(one)",
+        "self._fits(host, one.newest)",
+        ("service/test_lanes.py::test_closed_lanes_give_no_place_though_there_is_room",),
+    ),
+    Mutant(
+        "claim-spent-on-the-wait",
+        "a claim that waited for the host's turn has its whole lease for the download",
+        "collect.py",
+        "        if self._started - self._leased > RENEWED_AFTER:\n            self._renew()\n",
+        "",
+        (
+            "passes/test_pass_places.py::"
+            "test_a_claim_that_waited_for_the_hosts_turn_has_its_whole_lease_again",
+        ),
+    ),
+    Mutant(
+        "claim-kept-while-a-host-rests",
+        "a host that may not be asked yet leaves no claim",
+        "collect.py",
+        "            self._tools.ledger.write(claims.release, self._claim)\n            why, hint",
+        "            why, hint",
+        (
+            "passes/test_pass_places.py::"
+            "test_a_host_that_may_not_be_asked_yet_costs_no_attempt_and_leaves_no_claim",
         ),
     ),
     Mutant(

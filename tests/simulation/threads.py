@@ -121,7 +121,7 @@ def doubled(scheduler: Scheduler, table: Any) -> Iterator[None]:
     """Have passes run their threads under `scheduler`, and claims see the processes of `table`."""
     threads = SimpleNamespace(Thread=lambda target, **_: _Thread(scheduler, target))
     queues = SimpleNamespace(SimpleQueue=lambda: _Queue(scheduler), Empty=queue.Empty)
-    conditions = SimpleNamespace(Condition=lambda: _Condition(scheduler))
+    conditions = SimpleNamespace(Condition=lambda _: _Condition(scheduler), Lock=lambda: None)
     running_time = SimpleNamespace(monotonic=lambda: scheduler.now)
     with (
         mock.patch.object(passes, "threading", threads),

@@ -1,0 +1,142 @@
+"""Reports are claimed while others have the places at the host; nothing but the request needs one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
+from pass_world import Here, stand_in, sync
+
+from reportsync.collect import RENEWED_AFTER, lease_of
+from reportsync.errors import StorageError, TransientFault
+from reportsync.ledger import tables
+from reportsync.model import Outcome, Report
+from reportsync.sandbox import Sandbox
+from reportsync.service.world import World
+from reportsync.settings import App, Http
+from reportsync.sources import OpenSink, Received, Source
+
+LEASE = lease_of(Http())
+
+
+class Between:
+    """Stands between a pass and its source, and does something before either is asked."""
+
+    def __init__(
+        self,
+        source: Source,
+        turn: Callable[[], None] = lambda: None,
+        ask: Callable[[Report], None] = lambda report: None,
+    ) -> None:
+        self._source, self._turn, self._ask = source, turn, ask
+
+    def await_turn(self, app: App) -> None:
+        self._turn()
+        self._source.await_turn(app)
+
+    def fetch(
+        self, app: App, day: date, open_sink: OpenSink, accepted: Callable[[], None]
+    ) -> Received:
+        self._ask(Report(app.name, day))
+        return self._source.fetch(app, day, open_sink, accepted)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def leases(world: World) -> list[datetime]:
+    """Return when each claim that there is ends."""
+    return list(
+        world.ledger.read(lambda view: view.execute(sa.select(tables.claims.c.lease_end)).scalars())
+    )
+
+
+def attempts(world: World) -> int:
+    found = world.ledger.read(
+        lambda view: view.execute(sa.select(sa.func.sum(tables.reports.c.attempts))).scalar_one()
+    )
+    return int(found)
+
+
+def test_gaps_are_claimed_while_others_are_downloaded(here: Here) -> None:
+    app, enough = stand_in("one", 12), threading.Event()
+    here.settings["workers"] = "2"
+    most = 0
+
+    def ask(report: Report) -> None:
+        nonlocal most
+        # The first one is alone, to show whether the key is accepted.
+        while attempts(world) and not enough.wait(0.01):
+            most = max(most, len(leases(world)))
+            if most > 2:
+                enough.set()
+
+    stuck = threading.Timer(10, enough.set)
+    stuck.start()
+    with Sandbox([app], clock=here.clock) as sandbox, here.world(sandbox, app) as world:
+        summary, _ = sync(replace(world, source=Between(world.source, ask=ask)))
+        stuck.cancel()
+        assert (summary.stored, summary.exit) == (12, 0)
+        assert most == 3, "two that are asked for, and one by the third hand"
+        assert leases(world) == []
+
+
+def waited(here: Here, wait: timedelta) -> tuple[list[timedelta], float]:
+    """Have the host's turn take `wait`; return how long leases hold when it is asked, and what it took."""
+    app = stand_in("one", 1)
+    left: list[timedelta] = []
+
+    def turn() -> None:
+        here.clock.now += wait
+
+    def ask(_: Report) -> None:
+        left.extend(end - here.clock() for end in leases(world))
+
+    with Sandbox([app], clock=here.clock) as sandbox, here.world(sandbox, app) as world:
+        summary, heard = sync(replace(world, source=Between(world.source, turn, ask)))
+        assert summary.exit == 0
+        return left, heard.ended_all[0].seconds
+
+
+def test_a_claim_that_waited_for_the_hosts_turn_has_its_whole_lease_again(here: Here) -> None:
+    assert waited(here, timedelta(minutes=9)) == ([LEASE], 0.0)
+
+
+def test_a_short_wait_costs_no_transaction_and_next_to_nothing_of_the_lease(here: Here) -> None:
+    assert waited(here, RENEWED_AFTER) == ([LEASE - RENEWED_AFTER], 0.0)
+
+
+def test_a_host_that_may_not_be_asked_yet_costs_no_attempt_and_leaves_no_claim(here: Here) -> None:
+    apps = [stand_in("one", 5), stand_in("two", 5)]
+
+    def turn() -> None:
+        raise TransientFault("one.example asked to be left alone", retry_after=timedelta(hours=1))
+
+    with Sandbox(apps, clock=here.clock) as sandbox, here.world(sandbox, *apps) as world:
+        summary, heard = sync(replace(world, source=Between(world.source, turn)))
+        assert [one.outcome for one in heard.ended_all] == [Outcome.FAILED] * 2, "once for each app"
+        assert (summary.missing, attempts(world), leases(world)) == (10, 0, [])
+        assert sync(world)[0].exit == 0
+
+
+def test_what_waits_for_a_place_when_the_disk_fails_is_free_again_and_not_asked_for(
+    here: Here,
+) -> None:
+    app = stand_in("one", 40)
+    asked: list[Report] = []
+
+    def ask(report: Report) -> None:
+        asked.append(report)
+        if len(asked) > 8:
+            raise StorageError("the disk is gone")
+
+    with Sandbox([app], clock=here.clock) as sandbox, here.world(sandbox, app) as world:
+        summary, heard = sync(replace(world, source=Between(world.source, ask=ask)))
+        assert summary.trouble is not None
+        assert len(asked) <= 8 + 4, "as many as had a place"
+        assert summary.missing == 40 - len(heard.ended_all)
+        assert leases(world) == []
+        assert sync(world)[0].exit == 0
