@@ -102,6 +102,11 @@ def parse_proxy(text: object) -> object:
     return text
 
 
+def require_port(url: str) -> None:
+    """Raise ValueError if `url` names a port that there cannot be."""
+    _split(url)
+
+
 def parse_ledger(text: object) -> object:
     """Read the URL of the ledger; the driver of PostgreSQL is named in what comes back."""
     if not isinstance(text, str):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, time, timedelta
+from itertools import product
+from math import isclose
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 COUNT = r"[0-9]{1,9}"
@@ -136,12 +138,14 @@ def parse_rate(text: object) -> object:
 
 
 def rate_text(rate: float) -> str:
-    """Write requests per second as `2/s` or, where that is a whole number, `30/m` or `100/h`."""
-    for unit in ("s", "m", "h"):
-        number = rate * _UNITS[unit]
-        if rate and abs(number - round(number)) < 1e-9:
-            return f"{round(number)}/{unit}"
-    return f"{rate:.6f}/s" if rate else "0"
+    """Write requests per second as `2/s`, `30/m` or `100/h`: with the fewest decimals that are right."""
+    if not rate:
+        return "0"
+    for places, unit in product(range(7), ("s", "m", "h")):
+        number = f"{rate * _UNITS[unit]:.{places}f}"
+        if float(number) < 1e6 and isclose(float(number) / _UNITS[unit], rate, rel_tol=1e-9):
+            return f"{number}/{unit}"
+    return f"{rate:.6f}/s"
 
 
 def parse_zone(text: object) -> object:

@@ -105,6 +105,11 @@ def _matching(pattern: str, problem: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _with_a_port(secret: SecretStr) -> SecretStr:
+    address.require_port(secret.get_secret_value())
+    return secret
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
@@ -143,6 +148,7 @@ Secret = Annotated[SecretStr, AfterValidator(_usable), _as_text(lambda secret: M
 Ping = Annotated[
     Secret,
     _matching(address.PING, "is not a URL that begins with https:// or http://"),
+    AfterValidator(_with_a_port),
     written(address.PING),
 ]
 Target = Annotated[

@@ -178,6 +178,21 @@ def test_fault_35_a_value_that_cannot_be_meant_is_refused(
     assert problem in found[0]
 
 
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("https://hc.test:70000/x", "has a port outside 1 to 65535"),
+        ("https://hc.test:0/x", "has a port outside 1 to 65535"),
+        ("ftp://hc.test/x", "is not a URL that begins with https:// or http://"),
+    ],
+)
+def test_fault_35_a_check_that_cannot_be_pinged_is_refused(
+    problems: Problems, url: str, problem: str
+) -> None:
+    (line,) = problems(APP + f"notify:\n  healthchecks: {url}\n")
+    assert line == f"config.yaml:8:17: notify.healthchecks: {problem}"
+
+
 @pytest.mark.parametrize("value", ["[]", "[127.0.0.1, 8321]", "[[]]", "{host: x}"])
 def test_an_address_in_more_than_one_piece_is_told_at_its_place(
     problems: Problems, value: str

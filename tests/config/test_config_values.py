@@ -76,8 +76,16 @@ def test_anything_else_is_no_rate(text: str) -> None:
         notation.parse_rate(text)
 
 
+@pytest.mark.parametrize("text", ["0.000001/h", "0.000001/s", "0.123457/m", "999999/s", "7.7/h"])
+def test_no_rate_is_written_as_another_and_least_of_all_as_none(text: str) -> None:
+    rate = notation.parse_rate(text)
+    assert notation.parse_rate(notation.rate_text(rate)) == pytest.approx(rate, rel=1e-9)
+
+
 def test_an_odd_rate_is_written_as_near_as_it_gets() -> None:
     assert notation.parse_rate(notation.rate_text(1.23456789)) == pytest.approx(1.234568)
+    large = 123456.1234567
+    assert notation.parse_rate(notation.rate_text(large)) == pytest.approx(large, rel=1e-9)
 
 
 @pytest.mark.parametrize(
