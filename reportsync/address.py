@@ -102,9 +102,17 @@ def parse_proxy(text: object) -> object:
     return text
 
 
-def require_port(url: str) -> None:
-    """Raise ValueError if `url` names a port that there cannot be."""
+def require_ping(url: str) -> None:
+    """Raise ValueError unless `url` is one that can be pinged."""
+    if not re.fullmatch(PING, url):
+        raise ValueError("is not a URL that begins with https:// or http://")
     _split(url)
+
+
+def require_target(url: str) -> None:
+    """Raise ValueError unless `url` may be one where notices go."""
+    if not re.fullmatch(TARGET, url):
+        raise ValueError("is not a URL such as mailto://... or slack://...")
 
 
 def parse_ledger(text: object) -> object:

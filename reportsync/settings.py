@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -96,18 +96,12 @@ def _splittable(command: str) -> str:
     return command
 
 
-def _matching(pattern: str, problem: str) -> AfterValidator:
-    def check(secret: SecretStr) -> SecretStr:
-        if not re.fullmatch(pattern, secret.get_secret_value()):
-            raise ValueError(problem)
+def _checked(check: Callable[[str], None]) -> AfterValidator:
+    def validate(secret: SecretStr) -> SecretStr:
+        check(secret.get_secret_value())
         return secret
 
-    return AfterValidator(check)
-
-
-def _with_a_port(secret: SecretStr) -> SecretStr:
-    address.require_port(secret.get_secret_value())
-    return secret
+    return AfterValidator(validate)
 
 
 Duration = Annotated[
@@ -145,17 +139,8 @@ Word = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"), written("[A-Za-z0-9_-]{1,64}", "integer")
 ]
 Secret = Annotated[SecretStr, AfterValidator(_usable), _as_text(lambda secret: MASK)]
-Ping = Annotated[
-    Secret,
-    _matching(address.PING, "is not a URL that begins with https:// or http://"),
-    AfterValidator(_with_a_port),
-    written(address.PING),
-]
-Target = Annotated[
-    Secret,
-    _matching(address.TARGET, "is not a URL such as mailto://... or slack://..."),
-    written(address.TARGET),
-]
+Ping = Annotated[Secret, _checked(address.require_ping), written(address.PING)]
+Target = Annotated[Secret, _checked(address.require_target), written(address.TARGET)]
 Placed = Annotated[Path, BeforeValidator(_placed), _as_text(str), _TEXT]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$"), _TEXT]
 Command = Annotated[

@@ -36,7 +36,8 @@ def validate(context: Context, as_json: bool) -> int:
             return error.exit_code
         raise
     if as_json:
-        put_json({"version": 1, "valid": True, "file": str(loaded.path), "problems": []})
+        told = {"file": str(loaded.path), "problems": [], "warnings": list(loaded.warnings)}
+        put_json({"version": 1, "valid": True, **told})
     else:
         put(f"{loaded.path} is valid: {plural(len(loaded.config.apps), 'app')}")
     return 0

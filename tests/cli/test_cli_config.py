@@ -25,13 +25,22 @@ def test_validate_and_show_tell_which_file_won_and_no_secret(place: Place) -> No
     valid, told = place.run("config", "validate", "--json"), place.run("config", "validate")
     shown, text = place.run("config", "show", "--json"), place.run("config", "show")
     assert {done.code for done in (valid, told, shown, text)} == {0}
-    assert valid.json == {"version": 1, "valid": True, "file": str(place.config), "problems": []}
+    told_of = {"file": str(place.config), "problems": [], "warnings": []}
+    assert valid.json == {"version": 1, "valid": True, **told_of}
     assert told.out == f"{place.config} is valid: 1 app\n"
     assert shown.json["file"] == str(place.config)
     assert shown.json["config"]["http"]["attempts"] in (1, "1")
     assert str(place.config) in text.out
     assert yaml.safe_load(text.out)["apps"][0]["name"] == "one"
     assert SECRET not in shown.out + text.out
+
+
+def test_validate_as_json_has_the_warnings_too(place: Place) -> None:
+    place.write(block(APP, "http://127.0.0.1:9", keys=["abc"]))
+    done = place.run("config", "validate", "--json")
+    (warning,) = done.json["warnings"]
+    assert warning.startswith(f"{place.config}:")
+    assert (done.code, done.json["valid"], done.json["problems"]) == (0, True, [])
 
 
 def test_fault_35_every_problem_is_told_at_once_with_its_position_and_without_values(
