@@ -139,9 +139,8 @@ class Site:
             return self._pages.app(seen, one, days, tried)
 
         if self._board.look().of(name) is None:
-            return self._message(
-                404, "/apps/", "There is no such app", "The config names no such app."
-            )
+            told = "There is no such app", "The config names no such app."
+            return self._message(404, f"/apps/{name}", *told)
         return Answer(200, HTML, self._board.once(f"app {name}", make))
 
     def _exposition(self, asked: Asked) -> Answer:

@@ -143,7 +143,10 @@ def test_what_is_not_there_is_said_on_a_page(page: Served, target: str) -> None:
 
 
 def test_the_links_of_a_page_hold_below_a_proxys_prefix(page: Served) -> None:
-    for target, root in [("/", ""), ("/apps/shop-de", "../"), ("/a/b/c", "../../")]:
+    for target, root in [
+        ("/", ""), ("/apps/shop-de", "../"), ("/a/b/c", "../../"),
+        ("/apps/nobody", "../"), ("/apps/a/b", "../../"),
+    ]:  # fmt: skip
         links = re.findall(r'(?:href|src)="([^"#]+)"', page.text(target))
         assert [link for link in links if link.startswith("/") or "://" in link] == []
         (style,) = [link for link in links if "style.css" in link]
