@@ -108,6 +108,7 @@ def collect(
     raises `StorageError` when disk or ledger fail and `Stopped` when asked to stop, with the claim freed
     and nothing half done.
     """
+    tools.stop.check()
     report = Report(app.name, day)
     now = tools.clock()
     claim = tools.ledger.write(
@@ -167,7 +168,7 @@ class _Work:
         self._report = claim.report
         self._wish = wish
         self._tools = tools
-        self._started = self._leased = started
+        self._started = started
         self._accepted = accepted
         self._requests = 0
 
@@ -218,8 +219,8 @@ class _Work:
             return Collected(
                 self._report, Outcome.FAILED, reason=why, hint=hint, bars_app=True, error=error
             )
-        self._started = self._tools.clock()
-        if self._started - self._leased > RENEWED_AFTER:
+        claimed, self._started = self._started, self._tools.clock()
+        if self._started - claimed > RENEWED_AFTER:
             self._renew()
         return None
 
@@ -242,9 +243,8 @@ class _Work:
         self._renew()
 
     def _renew(self) -> None:
-        self._leased = self._tools.clock()
         self._tools.ledger.write(
-            claims.renew, self._claim, now=self._leased, lease=self._tools.lease
+            claims.renew, self._claim, now=self._tools.clock(), lease=self._tools.lease
         )
 
     def _once(self) -> Collected:

@@ -8,7 +8,8 @@ from datetime import date
 
 from reportsync.errors import AttemptFailed
 from reportsync.model import Report
-from reportsync.service.lanes import Lanes, Request
+from reportsync.service.lane import Request
+from reportsync.service.lanes import Lanes
 from reportsync.settings import App
 from reportsync.sources import OpenSink, Received, Sink, Source
 from reportsync.width import SLACK, Exchange, Sign, sign_of

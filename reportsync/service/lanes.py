@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 
 from reportsync.collect import Collected
 from reportsync.errors import AppRefused
 from reportsync.model import ANSWERED, Outcome, Report
+from reportsync.service.lane import Host, Lane, Request, Waiting
 from reportsync.width import Exchange, Sign, Width
 
 SILENCE = 10.0
@@ -24,90 +24,8 @@ PATIENCE_WITH_REFUSALS = 3
 """So many redirects, bad certificates and 410s in a row do so too; one may be about its day alone."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """A request that is under way.
-
-    `mark` is its host's, `began` the running time in seconds; `spare` says that its host could have been
-    asked for twice as much.
-    """
-
-    report: Report
-    mark: int
-    began: float
-    spare: bool
-
-
 class NoPlace(Exception):
-    """No report of this app is to be asked for any more."""
-
-
-@dataclass(slots=True)
-class _Host:
-    """What is under way at one host.
-
-    A report is `asking` while it has one of the places there, until it is downloaded.
-    """
-
-    width: Width
-    asking: dict[Report, bool] = field(default_factory=dict)  # whether it is a newest day
-    pausing: set[Report] = field(default_factory=set)  # of those, until they are repeated
-    verifying: dict[Report, bool] = field(default_factory=dict)  # downloaded; as in `asking`
-    ahead: set[Report] = field(default_factory=set)  # gaps that were handed out without a place
-    waiting: list[_Waiting] = field(
-        default_factory=list
-    )  # whose threads wait for a place, in order
-    heard: dict[Request, float] = field(
-        default_factory=dict
-    )  # running time of its last sign of life
-    silent: int = 0
-    proven: bool = False  # an app of it was accepted
-
-    @property
-    def busy(self) -> int:
-        """How many are under way and do not pause."""
-        return len(self.asking) - len(self.pausing)
-
-    @property
-    def pending(self) -> int:
-        """How many were handed out and want a place."""
-        return len(self.ahead) + len(self.waiting)
-
-    def room(self, newest: bool = False) -> int:
-        """Return how many more may start; beside mere silence one may always."""
-        beside = sum(self.asking.values()) if newest else len(self.asking)
-        return max(self.width.now - beside, int(len(self.asking) == self.silent))
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One app's reports of this pass."""
-
-    host: _Host
-    newest: deque[date] = field(default_factory=deque)
-    gaps: deque[date] = field(default_factory=deque)
-    running: int = 0
-    accepted: bool = False
-    barred: bool = False
-    failures: int = 0
-    refusals: int = 0
-
-    @property
-    def open(self) -> bool:
-        """Whether another report may start: until the key is accepted, one probe at a time."""
-        return not self.barred and (self.accepted or self.running == 0)
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """A report whose thread waits for a place at its host; `begun` says that it was asked for before."""
-
-    report: Report
-    lane: _Lane
-    newest: bool
-    begun: bool
-    woken: threading.Condition
-    placed: bool = False
+    """The report is not to be asked for any more in this pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +43,9 @@ class Lanes:
     the host of each app. No more is downloaded from a host at once than its width, which begins with
     `first` (else all workers), nor from all hosts than `workers`. A newest day waits for other newest days
     alone, and so may exceed the width. `hands` (else as many as `workers`) work at once: those whose
-    download is over verify and record, while others ask already. Up to `ahead` gaps a host, and no more
-    than its width, are handed out before there is room, so that they can be claimed by then.
+    download is over verify and record, while others ask already. Up to `ahead` gaps, at no host more than
+    its width, are handed out before there is room, so that they can be claimed by then; none while a
+    newest day waits for room, which it would lose to them.
     """
 
     def __init__(
@@ -144,15 +63,16 @@ class Lanes:
         self._reserved = reserved
         self._host_of = hosts or {}
         self._first = workers if first is None else first
-        self._hosts: dict[str, _Host] = {}
-        self._lanes: dict[str, _Lane] = {}
-        self._newest: OrderedDict[str, _Lane] = OrderedDict()  # those with any queued, by app
-        self._gaps: OrderedDict[str, _Lane] = OrderedDict()
+        self._hosts: dict[str, Host] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._newest: OrderedDict[str, Lane] = OrderedDict()  # those with any queued, by app
+        self._gaps: OrderedDict[str, Lane] = OrderedDict()
         self._seen: set[Report] = set()
         self._gap_workers = max(workers - self._reserved, 1)
         self._hands = workers if hands is None else hands
         self._gap_hands = max(self._hands - self._reserved, 1)
         self._ahead = ahead
+        self._waiting: list[Waiting] = []  # in the order in which they get places
         self._running = 0
         self._gaps_running = 0
         self._hired = 0
@@ -224,7 +144,8 @@ class Lanes:
     def place(self, report: Report) -> None:
         """Wait until `report` has a place at its host, if it was handed out ahead or downloaded before.
 
-        Raises `NoPlace` if the lanes are closed, or its app is barred before it was asked for at all.
+        What is to be downloaded once more goes first. Raises `NoPlace` to who waits when the lanes are
+        closed, or its app is barred before it was asked for at all.
         """
         with self._changed:
             lane = self._lane(report.app)
@@ -234,13 +155,20 @@ class Lanes:
             begun = report in host.verifying
             host.ahead.discard(report)
             newest = host.verifying.pop(report, False)
-            one = _Waiting(report, lane, newest, begun, threading.Condition(self._lock))
-            host.waiting.append(one)
-            self._give_places(host)
-            while not one.placed and not self._is_given_up(one):
-                one.woken.wait()
+            one = Waiting(report, lane, newest, begun, threading.Condition(self._lock))
+            host.waiting += 1
+            self._waiting.insert(
+                sum(other.begun for other in self._waiting) if begun else len(self._waiting), one
+            )
+            try:
+                self._give_places()
+                while not one.placed and not self._is_given_up(one):
+                    one.woken.wait()
+            finally:  # too little memory to wait, for one
+                if not one.placed:
+                    self._waiting.remove(one)
+                    host.waiting -= 1
             if not one.placed:
-                host.waiting.remove(one)
                 raise NoPlace(str(report))
 
     def answered(self, request: Request, exchange: Exchange) -> bool:
@@ -268,7 +196,7 @@ class Lanes:
                 before = host.silent
                 host.silent = sum(now - at >= SILENCE for at in host.heard.values())
                 if host.silent > before:
-                    self._give_places(host)
+                    self._give_places()
                     self._changed.notify_all()
 
     def widths(self) -> dict[str, int]:
@@ -313,8 +241,7 @@ class Lanes:
         """Hand out nothing more."""
         with self._changed:
             self._closed = True
-            for host in self._hosts.values():
-                _wake_all(host)
+            self._have_all_look()
             self._changed.notify_all()
 
     def left(self) -> int:
@@ -322,11 +249,11 @@ class Lanes:
         with self._changed:
             return sum(len(lane.newest) + len(lane.gaps) for lane in self._lanes.values())
 
-    def _lane(self, app: str) -> _Lane:
+    def _lane(self, app: str) -> Lane:
         if app not in self._lanes:
             name = self._host_of.get(app, "")
-            host = self._hosts.setdefault(name, _Host(Width(self._workers, self._first)))
-            self._lanes[app] = _Lane(host)
+            host = self._hosts.setdefault(name, Host(Width(self._workers, self._first)))
+            self._lanes[app] = Lane(host)
         return self._lanes[app]
 
     def _next(self) -> Turn | None:
@@ -345,7 +272,7 @@ class Lanes:
     def _next_gap(self) -> Turn | None:
         roomy = self._roomy() if self._gaps_running < self._gap_hands else ()
         # The app with the least under way: a slow one cannot take every worker from the others.
-        least: tuple[str, _Lane] | None = None
+        least: tuple[str, Lane] | None = None
         for app, lane in self._gaps.items() if roomy else ():
             if lane.open and id(lane.host) in roomy:
                 if least is None or lane.running < least[1].running:
@@ -366,47 +293,54 @@ class Lanes:
         hosts = self._hosts.values()
         if newest:
             return {id(host) for host in hosts if self._fits(host, newest)}
-        if self._taken() >= self._gap_workers + self._ahead:
+        if self._taken() >= self._gap_workers + self._ahead_now:
             return set()
         return {id(host) for host in hosts if self._spare(host) > 0}
 
     def _taken(self) -> int:
-        """Return how many places at all hosts are had, or wanted by those who go first."""
+        """Return how many places at all hosts are had, or could be had by what was handed out before."""
         hosts = self._hosts.values()
         return sum(len(host.asking) + min(host.pending, host.room()) for host in hosts)
 
-    def _spare(self, host: _Host) -> int:
-        """Return how many more gaps may be handed out there."""
-        return max(host.room() + min(self._ahead, host.width.now) - host.pending, 0)
+    def _spare(self, host: Host) -> int:
+        """Return how many more gaps may be handed out there, with a place or ahead of one."""
+        free = host.room() - host.pending
+        ahead = sum(max(one.pending - one.room(), 0) for one in self._hosts.values())
+        more = min(self._ahead_now - ahead, host.width.now + min(free, 0))
+        return max(free, 0) + max(more, 0)
 
-    def _fits(self, host: _Host, newest: bool) -> bool:
+    @property
+    def _ahead_now(self) -> int:
+        return 0 if any(lane.open for lane in self._newest.values()) else self._ahead
+
+    def _fits(self, host: Host, newest: bool) -> bool:
         asking = sum(len(one.asking) for one in self._hosts.values())
         return asking < (self._workers if newest else self._gap_workers) and host.room(newest) > 0
 
-    def _give_places(self, host: _Host) -> None:
-        """Give those who wait what there is, in their order; a newest day needs less room than a gap."""
-        for one in host.waiting[:]:
+    def _give_places(self) -> None:
+        """Give those who wait what places there are, in their order; a newest day needs less room."""
+        for one in self._waiting[:]:
+            host = one.lane.host
             if self._fits(host, one.newest) and not self._is_given_up(one):
-                host.waiting.remove(one)
+                self._waiting.remove(one)
+                host.waiting -= 1
                 host.asking[one.report] = one.newest
                 one.placed = True
                 one.woken.notify()
 
-    def _is_given_up(self, one: _Waiting) -> bool:
+    def _is_given_up(self, one: Waiting) -> bool:
         return self._closed or (one.lane.barred and not one.begun)
 
     def _wake(self) -> None:
         """Give away the places there are, and have one who waits for a turn look; he wakes the next if
         there is room for more. All if it is the end."""
-        for host in self._hosts.values():
-            if host.waiting:
-                self._give_places(host)
+        self._give_places()
         if self._running:
             self._changed.notify()
         else:
             self._changed.notify_all()
 
-    def _start(self, lane: _Lane, report: Report, *, newest: bool) -> Turn:
+    def _start(self, lane: Lane, report: Report, *, newest: bool) -> Turn:
         host = lane.host
         self._running += 1
         lane.running += 1
@@ -416,15 +350,20 @@ class Lanes:
             host.ahead.add(report)
         return Turn(report, newest)
 
-    def _bar(self, lane: _Lane) -> None:
+    def _bar(self, lane: Lane) -> None:
         lane.barred = True
-        _wake_all(lane.host)
+        self._have_all_look()
+
+    def _have_all_look(self) -> None:
+        """Have all who wait for a place see whether they still are to have one."""
+        for one in self._waiting:
+            one.woken.notify()
 
     @property
     def _short(self) -> bool:
         return self._hired < self._hands and self._running + self._reserved >= self._hired
 
-    def _learn(self, lane: _Lane, ended: Collected) -> None:
+    def _learn(self, lane: Lane, ended: Collected) -> None:
         if ended.bars_app:
             self._bar(lane)
         elif ended.outcome is Outcome.FAILED:
@@ -435,9 +374,3 @@ class Lanes:
         elif ended.outcome in ANSWERED:
             lane.failures = lane.refusals = 0
             lane.accepted = lane.host.proven = True
-
-
-def _wake_all(host: _Host) -> None:
-    """Have all who wait for a place there see whether they still are to have one."""
-    for one in host.waiting:
-        one.woken.notify()

@@ -31,10 +31,10 @@ from reportsync.verdict import Findings, exit_code
 from reportsync.width import first_width
 
 MORE_HANDS = 16
-"""How many more than download at once work at a time: they verify and record, and wait for the disk."""
+"""How many more than download at once verify and record at a time, and wait for the disk."""
 
 AHEAD = 8
-"""How many gaps a host are claimed, at most, while others have its places."""
+"""How many gaps are claimed, at most, while others have the places at their hosts."""
 
 BEAT_SECONDS = 15.0
 _TICK_SECONDS = 1.0
@@ -155,7 +155,7 @@ class _Pass:
         self._tally = _Tally()
         self._hosts = {app.name: host_of(app.base_url) for app in order.apps}
         first = first_width(order.workers, limited=world.config.http.rate > 0)
-        hands = order.workers + min(order.workers - 1, MORE_HANDS)
+        hands = order.workers + sum(min(order.workers - 1, more) for more in (MORE_HANDS, AHEAD))
         self._lanes = Lanes(order.workers, order.reserved, self._hosts, first, hands, AHEAD)
         self._widths: dict[str, int] = {}
         self._threads: list[threading.Thread] = []

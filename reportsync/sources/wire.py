@@ -164,11 +164,12 @@ class _WatchedTLS(_Watched, HTTPSConnection):
         try:
             super().connect()
         except TimeoutError:  # of the handshake, or of a proxy's tunnel
-            seconds = self.timeout
+            place, seconds = f"{self.host}:{self.port}", self.timeout
         else:
             return
         assert isinstance(seconds, float)
-        raise _not_in_time(f"TLS connection to {self.host}:{self.port}", seconds)
+        way = "connection through the proxy" if self._tunnel_host else "TLS connection to"
+        raise _not_in_time(f"{way} {place}", seconds)
 
 
 class _Pool(HTTPConnectionPool):

@@ -162,7 +162,7 @@ MUTANTS = (
     Mutant(
         "many-probes-at-once",
         "until the key is accepted an app has one request under way",
-        "service/lanes.py",
+        "service/lane.py",
         "        return not self.barred and (self.accepted or self.running == 0)\n",
         "        return not self.barred\n",
         ("service/test_lanes.py::test_until_the_key_is_accepted_an_app_has_one_request_under_way",),
@@ -178,7 +178,7 @@ MUTANTS = (
     Mutant(
         "newest-day-behind-the-width",
         "a newest day waits for no gap",
-        "service/lanes.py",
+        "service/lane.py",
         "        beside = sum(self.asking.values()) if newest else len(self.asking)\n",
         "        beside = len(self.asking)\n",
         (
@@ -190,9 +190,37 @@ MUTANTS = (
         "crowd-before-a-strained-host",
         "no more is claimed ahead of its place than a host is asked for",
         "service/lanes.py",
-        "min(self._ahead, host.width.now)",
-        "self._ahead",
-        ("service/test_lanes.py::test_no_more_are_handed_out_ahead_than_a_host_is_asked_for",),
+        "min(self._ahead_now - ahead, host.width.now + min(free, 0))",
+        "self._ahead_now - ahead",
+        (
+            "service/test_lanes_ahead.py::test_no_more_are_handed_out_ahead_than_a_host_is_asked_for",
+        ),
+    ),
+    Mutant(
+        "gaps-ahead-of-newest-days",
+        "no gap is claimed ahead while a newest day waits for room",
+        "service/lanes.py",
+        "        return 0 if any(lane.open for lane in self._newest.values()) else self._ahead\n",
+        "        return self._ahead\n",
+        ("service/test_lanes_ahead.py::test_row_14_newest_days_lose_no_place_to_gaps_ahead",),
+    ),
+    Mutant(
+        "adopted-one-wanted-for-ever",
+        "what was handed out ahead and needs no place takes none",
+        "service/lanes.py",
+        "            lane.host.ahead.discard(turn.report)\n",
+        "",
+        ("service/test_lanes_ahead.py::test_what_needs_no_place_after_all_stands_in_nobodys_way",),
+    ),
+    Mutant(
+        "places-by-the-name-of-the-host",
+        "places are given in the order in which they are waited for, at all hosts",
+        "service/lanes.py",
+        "        for one in self._waiting[:]:\n",
+        "        for one in sorted(self._waiting, key=lambda one: one.report.app):\n",
+        (
+            "service/test_lanes_ahead.py::test_at_the_limit_of_all_hosts_who_waits_longest_goes_first",
+        ),
     ),
     Mutant(
         "asked-after-its-app-was-barred",
@@ -201,7 +229,7 @@ MUTANTS = (
         "        return self._closed or (one.lane.barred and not one.begun)\n",
         "        return self._closed\n",
         (
-            "service/test_lanes.py::"
+            "service/test_lanes_ahead.py::"
             "test_fault_12_what_waits_for_a_place_is_given_up_when_its_app_is_barred",
         ),
     ),
@@ -211,13 +239,13 @@ MUTANTS = (
         "service/lanes.py",
         "self._fits(host, one.newest) and not self._is_given_up(one)",
         "self._fits(host, one.newest)",
-        ("service/test_lanes.py::test_closed_lanes_give_no_place_though_there_is_room",),
+        ("service/test_lanes_ahead.py::test_closed_lanes_give_no_place_though_there_is_room",),
     ),
     Mutant(
         "claim-spent-on-the-wait",
         "a claim that waited for the host's turn has its whole lease for the download",
         "collect.py",
-        "        if self._started - self._leased > RENEWED_AFTER:\n            self._renew()\n",
+        "        if self._started - claimed > RENEWED_AFTER:\n            self._renew()\n",
         "",
         (
             "passes/test_pass_places.py::"

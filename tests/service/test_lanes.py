@@ -7,25 +7,17 @@ import pstats
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import date
 
 import pytest
+from lanes_cases import DAY, ended, exchanged, reports, taken, waits, wide
 
 from reportsync.collect import Collected
 from reportsync.errors import AppRefused
 from reportsync.model import ONE_DAY, Outcome, Report
 from reportsync.service.lanes import PATIENCE_WITH_APP, SILENCE, Lanes, NoPlace, Turn
-from reportsync.width import Exchange, Sign
-
-DAY = date(2026, 3, 1)
-
-
-def reports(app: str, count: int) -> list[Report]:
-    """Return `count` reports of `app`, the newest first."""
-    return [Report(app, DAY + n * ONE_DAY) for n in reversed(range(count))]
+from reportsync.width import Sign
 
 
 def lanes_of(*queued: Iterable[Report], workers: int = 4, reserved: int = 0) -> Lanes:
@@ -33,29 +25,6 @@ def lanes_of(*queued: Iterable[Report], workers: int = 4, reserved: int = 0) -> 
     for some in queued:
         lanes.add(some)
     return lanes
-
-
-def ended(turn: Turn, outcome: Outcome = Outcome.STORED, bars_app: bool = False) -> Collected:
-    return Collected(turn.report, outcome, bars_app=bars_app)
-
-
-def taken(lanes: Lanes) -> Turn:
-    turn = lanes.take()
-    assert turn is not None
-    return turn
-
-
-def waits(lanes: Lanes) -> bool:
-    """Say whether `take` neither hands out a report nor ends; the taker gives back what it gets."""
-    got: list[Turn | None] = []
-    taker = threading.Thread(target=lambda: got.append(lanes.take()), daemon=True)
-    taker.start()
-    taker.join(0.05)
-    if not taker.is_alive():
-        return False
-    lanes.close()
-    taker.join(5)
-    return got == [None]
 
 
 def drain(lanes: Lanes, end: Callable[[Turn], Collected]) -> list[Report]:
@@ -319,21 +288,6 @@ def test_invariant_7_many_workers_take_each_report_once_and_leave_none() -> None
     assert lanes.left() == 0
 
 
-def exchanged(lanes: Lanes, report: Report, sign: Sign = Sign.WELL) -> None:
-    """Have a request for `report` begin, and end with `sign`."""
-    request = lanes.asked(report, 0.0)
-    lanes.answered(request, Exchange(request.mark, 0.0, sign))
-
-
-def wide(workers: int, first: int, **hosts: str) -> Lanes:
-    """Return lanes with gaps of nine days for each app, at its host, whose keys are accepted."""
-    lanes = Lanes(workers, 0, hosts, first)
-    for app in hosts:
-        lanes.add(reports(app, 9))
-        lanes.accepted(app)
-    return lanes
-
-
 def test_each_host_is_asked_for_no_more_at_once_than_its_width() -> None:
     lanes = wide(8, 2, a="one", b="one", c="two")
     assert sorted(taken(lanes).report.app for _ in range(4)) == ["a", "b", "c", "c"]
@@ -469,113 +423,6 @@ def test_a_closed_lane_keeps_no_one_who_would_download_once_more() -> None:
         lanes.close()
         with pytest.raises(NoPlace):
             again.result(5)
-
-
-def ahead_of(width: int, ahead: int) -> Lanes:
-    """Return lanes with many gaps of two apps at one host, whose keys are accepted."""
-    lanes = Lanes(8, 0, {"a": "one", "b": "one"}, width, 32, ahead)
-    for app in "ab":
-        lanes.add(reports(app, 20))
-        lanes.accepted(app)
-    return lanes
-
-
-@contextmanager
-def helpers(lanes: Lanes, count: int) -> Iterator[ThreadPoolExecutor]:
-    """Lend threads that may wait in `lanes`; in the end all are sent home, however it went."""
-    with ThreadPoolExecutor(count) as threads:
-        try:
-            yield threads
-        finally:
-            lanes.close()
-
-
-def test_some_gaps_are_handed_out_ahead_and_wait_for_their_places_in_order() -> None:
-    lanes = ahead_of(4, 3)
-    turns = [taken(lanes) for _ in range(4 + 3)]
-    for turn in turns[:4]:
-        lanes.place(turn.report)  # has one already
-    with helpers(lanes, 4) as threads:
-        following = []
-        for turn in turns[4:]:
-            following.append(threads.submit(lanes.place, turn.report))
-            time.sleep(0.02)
-        eighth = threads.submit(lanes.take)
-        time.sleep(0.02)
-        assert not eighth.done()
-        for ended_one, placed in zip(turns, following, strict=False):
-            assert not placed.done()
-            lanes.done(ended_one, ended(ended_one))
-            assert placed.result(5) is None
-        assert eighth.result(5) is not None
-
-
-def test_no_more_are_handed_out_ahead_than_a_host_is_asked_for() -> None:
-    lanes = ahead_of(2, 7)
-    for _ in range(2 + 2):
-        taken(lanes)
-    assert waits(lanes)
-
-
-def test_what_waits_at_one_host_takes_no_place_of_another() -> None:
-    lanes = Lanes(3, 0, {"a": "one", "b": "two"}, 1, 16, 2)
-    for app in "ab":
-        lanes.add(reports(app, 9))
-        lanes.accepted(app)
-    turns = [taken(lanes) for _ in range(4)]
-    assert sorted(turn.report.app for turn in turns) == ["a", "a", "b", "b"]
-    with helpers(lanes, 2) as threads:
-        mine, other = (threads.submit(lanes.place, turn.report) for turn in turns[2:])
-        time.sleep(0.02)
-        lanes.done(turns[1], ended(turns[1]))
-        assert (mine if turns[1].report.app == turns[2].report.app else other).result(5) is None
-        lanes.done(turns[0], ended(turns[0]))
-        assert (mine.result(5), other.result(5)) == (None, None)
-
-
-def test_row_14_a_newest_day_passes_those_that_wait_for_a_place() -> None:
-    lanes = ahead_of(2, 2)
-    for _ in range(4):
-        taken(lanes)
-    late = Report("a", DAY + 99 * ONE_DAY)
-    lanes.add([late], newest=[late])
-    assert taken(lanes) == Turn(late, newest=True)
-    lanes.place(late)
-
-
-def test_fault_12_what_waits_for_a_place_is_given_up_when_its_app_is_barred() -> None:
-    lanes = ahead_of(2, 2)
-    turns = [taken(lanes) for _ in range(4)]
-    assert [turn.report.app for turn in turns] == ["a", "b", "a", "b"]
-    with helpers(lanes, 2) as threads:
-        mine, other = (threads.submit(lanes.place, turn.report) for turn in turns[2:])
-        time.sleep(0.02)
-        lanes.bar("a")
-        with pytest.raises(NoPlace):
-            mine.result(5)
-        assert not other.done()
-        lanes.done(turns[2], None)
-        lanes.done(turns[0], ended(turns[0]))
-        assert other.result(5) is None
-        assert taken(lanes).report.app == "b"
-
-
-def test_closed_lanes_give_no_place_though_there_is_room() -> None:
-    lanes = ahead_of(2, 2)
-    turns = [taken(lanes) for _ in range(4)]
-    lanes.close()
-    for turn in turns[:2]:
-        lanes.done(turn, None)
-    with pytest.raises(NoPlace):
-        lanes.place(turns[2].report)
-
-
-def test_a_barred_apps_archive_that_came_damaged_is_downloaded_once_more() -> None:
-    lanes = wide(8, 1, a="one", b="one")
-    turn = taken(lanes)
-    exchanged(lanes, turn.report)
-    lanes.bar(turn.report.app)
-    lanes.place(turn.report)
 
 
 def test_workers_are_wanted_as_the_width_grows_and_no_more_than_there_is_to_do() -> None:
