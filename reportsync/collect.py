@@ -110,6 +110,9 @@ def collect(
     """
     tools.stop.check()
     report = Report(app.name, day)
+    asks = wish.again or not tools.store.versions(report)
+    if asks and (held_back := _held_back(app, report, tools.source.refuse_rest)) is not None:
+        return held_back
     now = tools.clock()
     claim = tools.ledger.write(
         claims.take, report, now=now, lease=tools.lease, wanted_at=wish.since, again=wish.again
@@ -123,6 +126,16 @@ def collect(
         case Claim():
             with freed_on_error(claim, tools.ledger):
                 return _Work(app, claim, wish, tools, now, accepted).run()
+
+
+def _held_back(app: App, report: Report, wait: Callable[[App], None]) -> Collected | None:
+    """Have `wait` see to it that the app's host may be asked; return how it ended if it may not for long."""
+    try:
+        wait(app)
+    except TransientFault as error:
+        why, hint = error.message, error.hint
+        return Collected(report, Outcome.FAILED, reason=why, hint=hint, bars_app=True, error=error)
+    return None
 
 
 def _settled(report: Report, found: Settled) -> Collected:
@@ -151,26 +164,21 @@ def freed_on_error(claim: Claim, ledger: Ledger) -> Iterator[None]:
         raise
 
 
+@dataclass(slots=True)
 class _Work:
     """One claimed report on its way from the server to the ledger."""
 
-    def __init__(
-        self,
-        app: App,
-        claim: Claim,
-        wish: Wish,
-        tools: Tools,
-        started: datetime,
-        accepted: Callable[[], None],
-    ) -> None:
-        self._app = app
-        self._claim = claim
-        self._report = claim.report
-        self._wish = wish
-        self._tools = tools
-        self._started = started
-        self._accepted = accepted
-        self._requests = 0
+    _app: App
+    _claim: Claim
+    _wish: Wish
+    _tools: Tools
+    _started: datetime  # when it was claimed, and then when the host's turn had come
+    _accepted: Callable[[], None]
+    _requests: int = 0
+
+    @property
+    def _report(self) -> Report:
+        return self._claim.report
 
     def run(self) -> Collected:
         try:
@@ -211,14 +219,10 @@ class _Work:
 
     def _await_turn(self) -> Collected | None:
         """Wait until the app's host may be asked; free the claim and say so if that is too far away."""
-        try:
-            self._tools.source.await_turn(self._app)
-        except TransientFault as error:
+        held_back = _held_back(self._app, self._report, self._tools.source.await_turn)
+        if held_back is not None:
             self._tools.ledger.write(claims.release, self._claim)
-            why, hint = error.message, error.hint
-            return Collected(
-                self._report, Outcome.FAILED, reason=why, hint=hint, bars_app=True, error=error
-            )
+            return held_back
         claimed, self._started = self._started, self._tools.clock()
         if self._started - claimed > RENEWED_AFTER:
             self._renew()

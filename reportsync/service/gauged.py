@@ -44,6 +44,10 @@ class Gauged:
         """Say what this thread is going to ask for."""
         self._of_thread.report = report
 
+    def refuse_rest(self, app: App) -> None:
+        """See `Source`."""
+        self._source.refuse_rest(app)
+
     def await_turn(self, app: App) -> None:
         """See `Source`; waits for a place of this thread's report first, and may raise `NoPlace`.
 

@@ -35,11 +35,16 @@ class Received:
 class Source(Protocol):
     """Something that can be asked for an app's report of a day. Safe to use from many threads."""
 
+    def refuse_rest(self, app: App) -> None:
+        """Raise TransientFault if the host has asked for a pause of which more than a minute is left.
+
+        Waits for nothing, and takes no turn.
+        """
+
     def await_turn(self, app: App) -> None:
         """Wait until the app's host may be asked again.
 
-        Raises Stopped as soon as the end is asked for, and TransientFault, without a request, if
-        the host has asked for a pause of which more than a minute is left.
+        Raises Stopped as soon as the end is asked for, and TransientFault as `refuse_rest` does.
         """
 
     def fetch(

@@ -54,13 +54,17 @@ class Transport:
         self._blank = requests.Request("GET", "http://localhost/", headers=_HEADERS).prepare()
         self._timeout = (http.connect_timeout.total_seconds(), http.read_timeout.total_seconds())
 
+    def refuse_rest(self, host: str) -> None:
+        """Raise TransientFault if `host` has asked for a pause that lasts too long to wait for."""
+        if (rest := self._pace.rest(host)) > LONGEST_WAIT:
+            raise _asked_to_wait(host, rest)
+
     def await_turn(self, host: str) -> None:
         """Wait until `host` may be asked again; raises as `Source.await_turn` does."""
         waited = False
         while not waited or self._pace.rest(host):  # a pause may begin while we wait for our turn
             self._stop.check()
-            if (rest := self._pace.rest(host)) > LONGEST_WAIT:
-                raise _asked_to_wait(host, rest)
+            self.refuse_rest(host)
             self._stop.wait(self._pace.take(host))
             waited = True
         self._stop.check()

@@ -256,8 +256,8 @@ MUTANTS = (
         "claim-kept-while-a-host-rests",
         "a host that may not be asked yet leaves no claim",
         "collect.py",
-        "            self._tools.ledger.write(claims.release, self._claim)\n            why, hint",
-        "            why, hint",
+        "            self._tools.ledger.write(claims.release, self._claim)\n            return held",
+        "            return held",
         (
             "passes/test_pass_places.py::"
             "test_a_host_that_may_not_be_asked_yet_costs_no_attempt_and_leaves_no_claim",

@@ -25,15 +25,20 @@ LEASE = lease_of(Http())
 
 
 class Between:
-    """Stands between a pass and its source, and does something before either is asked."""
+    """Stands between a pass and its source, and does something before it is asked."""
 
     def __init__(
         self,
         source: Source,
         turn: Callable[[], None] = lambda: None,
         ask: Callable[[Report], None] = lambda report: None,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
-        self._source, self._turn, self._ask = source, turn, ask
+        self._source, self._turn, self._ask, self._rest = source, turn, ask, rest
+
+    def refuse_rest(self, app: App) -> None:
+        self._rest()
+        self._source.refuse_rest(app)
 
     def await_turn(self, app: App) -> None:
         self._turn()
@@ -122,6 +127,22 @@ def test_a_host_that_may_not_be_asked_yet_costs_no_attempt_and_leaves_no_claim(h
         assert [one.outcome for one in heard.ended_all] == [Outcome.FAILED] * 2, "once for each app"
         assert (summary.missing, attempts(world), leases(world)) == (10, 0, [])
         assert sync(world)[0].exit == 0
+
+
+def test_fault_11_a_host_that_rests_for_long_costs_its_apps_no_claim(here: Here) -> None:
+    apps = [stand_in("one", 5), stand_in("two", 5)]
+
+    def rest() -> None:
+        raise TransientFault("one.example asked to be left alone", retry_after=timedelta(hours=1))
+
+    def nobody() -> None:
+        raise AssertionError("claimed")
+
+    with Sandbox(apps, clock=here.clock) as sandbox, here.world(sandbox, *apps) as world:
+        resting = Between(world.source, turn=nobody, rest=rest)
+        summary, heard = sync(replace(world, source=resting))
+        assert [one.outcome for one in heard.ended_all] == [Outcome.FAILED] * 2, "once for each app"
+        assert (summary.missing, attempts(world), leases(world)) == (10, 0, [])
 
 
 def test_what_waits_for_a_place_when_the_disk_fails_is_free_again_and_not_asked_for(

@@ -34,14 +34,20 @@ class SimSource:
     def close(self) -> None:
         """Nothing is open."""
 
+    def refuse_rest(self, app: App) -> None:
+        """Raise TransientFault while the vendor is to be left alone for long."""
+        if self._rest(app) > _PATIENCE:
+            raise TransientFault(f"{_HOST} asked for a pause", hint="wait for its end")
+
     def await_turn(self, app: App) -> None:
         """Keep the pause that the vendor asked for."""
         self._process.step()
-        left = self._held.get(app.app_id, 0.0) - self._world.scheduler.now
-        if left > _PATIENCE:
-            raise TransientFault(f"{_HOST} asked for a pause", hint="wait for its end")
-        if left > 0:
+        self.refuse_rest(app)
+        if (left := self._rest(app)) > 0:
             self._process.sleep(left)
+
+    def _rest(self, app: App) -> float:
+        return self._held.get(app.app_id, 0.0) - self._world.scheduler.now
 
     def fetch(
         self, app: App, day: date, open_sink: OpenSink, accepted: Callable[[], None]
