@@ -105,8 +105,8 @@ def collect(
     """Claim, adopt or fetch, verify, keep and record the report of `app` about `day`.
 
     `accepted` is called as soon as the server has accepted the key. Returns however the attempt ended;
-    raises `StorageError` when disk or ledger fail and `Stopped` when asked to stop, with the claim freed
-    and nothing half done.
+    raises `StorageError` when disk or ledger fail, `Stopped` when asked to stop, and whatever else the
+    source raises while its turn is awaited, with the claim freed and nothing half done.
     """
     tools.stop.check()
     report = Report(app.name, day)

@@ -142,10 +142,10 @@ class Lanes:
             self._lane(request.report.app).host.heard[request] = now
 
     def place(self, report: Report) -> None:
-        """Wait until `report` has a place at its host, if it was handed out ahead or downloaded before.
+        """Wait until `report` has a place at its host; others have one since they were handed out.
 
-        What is to be downloaded once more goes first. Raises `NoPlace` to who waits when the lanes are
-        closed, or its app is barred before it was asked for at all.
+        What was downloaded before, and is to be once more, goes first. Raises `NoPlace` to who waits when
+        the lanes are closed, or its app is barred before it was asked for at all.
         """
         with self._changed:
             lane = self._lane(report.app)
@@ -211,13 +211,16 @@ class Lanes:
             for app, lane in self._lanes.items():
                 if not lane.barred:
                     queued[self._host_of.get(app, "")] += len(lane.newest) + len(lane.gaps)
-            ready = sum(min(queued[name], self._spare(host)) for name, host in self._hosts.items())
+            ahead = self._ahead_left()
+            ready = sum(
+                min(queued[name], _spare(host, ahead)) for name, host in self._hosts.items()
+            )
             wanted = min(self._running + ready + self._reserved, self._hands)
             self._hired = max(self._hired, wanted)
             return self._hired
 
     def done(self, turn: Turn, ended: Collected | None) -> None:
-        """Give back a turn; `ended` is None if it ended in an error that ends the pass."""
+        """Give back a turn; `ended` is None if it was given up, or ended in an error of ours."""
         with self._changed:
             lane = self._lane(turn.report.app)
             self._running -= 1
@@ -293,25 +296,20 @@ class Lanes:
         hosts = self._hosts.values()
         if newest:
             return {id(host) for host in hosts if self._fits(host, newest)}
-        if self._taken() >= self._gap_workers + self._ahead_now:
+        ahead = self._ahead_left()
+        if self._taken() >= self._gap_workers + max(ahead, 0):
             return set()
-        return {id(host) for host in hosts if self._spare(host) > 0}
+        return {id(host) for host in hosts if _spare(host, ahead) > 0}
 
     def _taken(self) -> int:
         """Return how many places at all hosts are had, or could be had by what was handed out before."""
         hosts = self._hosts.values()
         return sum(len(host.asking) + min(host.pending, host.room()) for host in hosts)
 
-    def _spare(self, host: Host) -> int:
-        """Return how many more gaps may be handed out there, with a place or ahead of one."""
-        free = host.room() - host.pending
-        ahead = sum(max(one.pending - one.room(), 0) for one in self._hosts.values())
-        more = min(self._ahead_now - ahead, host.width.now + min(free, 0))
-        return max(free, 0) + max(more, 0)
-
-    @property
-    def _ahead_now(self) -> int:
-        return 0 if any(lane.open for lane in self._newest.values()) else self._ahead
+    def _ahead_left(self) -> int:
+        """Return how many more gaps may be handed out ahead; below 0 if there are too many."""
+        now = 0 if any(lane.open for lane in self._newest.values()) else self._ahead
+        return now - sum(max(host.pending - host.room(), 0) for host in self._hosts.values())
 
     def _fits(self, host: Host, newest: bool) -> bool:
         asking = sum(len(one.asking) for one in self._hosts.values())
@@ -374,3 +372,9 @@ class Lanes:
         elif ended.outcome in ANSWERED:
             lane.failures = lane.refusals = 0
             lane.accepted = lane.host.proven = True
+
+
+def _spare(host: Host, ahead: int) -> int:
+    """Return how many more gaps may be handed out at `host`, with a place or, up to `ahead`, without."""
+    free = host.room() - host.pending
+    return max(free, 0) + max(min(ahead, host.width.now + min(free, 0)), 0)

@@ -190,8 +190,8 @@ MUTANTS = (
         "crowd-before-a-strained-host",
         "no more is claimed ahead of its place than a host is asked for",
         "service/lanes.py",
-        "min(self._ahead_now - ahead, host.width.now + min(free, 0))",
-        "self._ahead_now - ahead",
+        "min(ahead, host.width.now + min(free, 0))",
+        "ahead",
         (
             "service/test_lanes_ahead.py::test_no_more_are_handed_out_ahead_than_a_host_is_asked_for",
         ),
@@ -200,8 +200,8 @@ MUTANTS = (
         "gaps-ahead-of-newest-days",
         "no gap is claimed ahead while a newest day waits for room",
         "service/lanes.py",
-        "        return 0 if any(lane.open for lane in self._newest.values()) else self._ahead\n",
-        "        return self._ahead\n",
+        "0 if any(lane.open for lane in self._newest.values()) else self._ahead",
+        "self._ahead",
         ("service/test_lanes_ahead.py::test_row_14_newest_days_lose_no_place_to_gaps_ahead",),
     ),
     Mutant(
