@@ -36,7 +36,9 @@ class Host:
     asking: dict[Report, bool] = field(default_factory=dict)  # whether it is a newest day
     pausing: set[Report] = field(default_factory=set)  # of those, until they are repeated
     verifying: dict[Report, bool] = field(default_factory=dict)  # downloaded; as in `asking`
-    ahead: set[Report] = field(default_factory=set)  # gaps that were handed out without a place
+    ahead: dict[Report, int] = field(
+        default_factory=dict
+    )  # handed out without a place: their order
     waiting: int = 0  # how many threads wait for a place of theirs
     heard: dict[Request, float] = field(default_factory=dict)  # when last, in running time
     silent: int = 0  # of those that are asking
@@ -79,11 +81,20 @@ class Lane:
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A report whose thread waits for a place at its host; `begun` says that it was asked for before."""
+    """A report whose thread waits for a place at its host.
+
+    `begun` says that it was asked for before; `number` grows from one to the next that go alike.
+    """
 
     report: Report
     lane: Lane
     newest: bool
     begun: bool
+    number: int
     woken: threading.Condition
     placed: bool = False
+
+    @property
+    def order(self) -> tuple[bool, int]:
+        """What goes first is less."""
+        return not self.begun, self.number

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from reportsync.collect import Collected
 from reportsync.errors import AppRefused
@@ -73,6 +75,7 @@ class Lanes:
         self._gap_hands = max(self._hands - self._reserved, 1)
         self._ahead = ahead
         self._waiting: list[Waiting] = []  # in the order in which they get places
+        self._numbers = count()
         self._running = 0
         self._gaps_running = 0
         self._hired = 0
@@ -144,8 +147,9 @@ class Lanes:
     def place(self, report: Report) -> None:
         """Wait until `report` has a place at its host; others have one since they were handed out.
 
-        What was downloaded before, and is to be once more, goes first. Raises `NoPlace` to who waits when
-        the lanes are closed, or its app is barred before it was asked for at all.
+        What was downloaded before, and is to be once more, goes first, then who was handed out first.
+        Raises `NoPlace` to who waits when the lanes are closed, or its app is barred before it was asked
+        for at all.
         """
         with self._changed:
             lane = self._lane(report.app)
@@ -153,13 +157,11 @@ class Lanes:
             if report not in host.ahead and report not in host.verifying:
                 return
             begun = report in host.verifying
-            host.ahead.discard(report)
             newest = host.verifying.pop(report, False)
-            one = Waiting(report, lane, newest, begun, threading.Condition(self._lock))
+            number = next(self._numbers) if begun else host.ahead.pop(report)
+            one = Waiting(report, lane, newest, begun, number, threading.Condition(self._lock))
             host.waiting += 1
-            self._waiting.insert(
-                sum(other.begun for other in self._waiting) if begun else len(self._waiting), one
-            )
+            insort(self._waiting, one, key=lambda other: other.order)
             try:
                 self._give_places()
                 while not one.placed and not self._is_given_up(one):
@@ -229,7 +231,7 @@ class Lanes:
             lane.host.asking.pop(turn.report, None)
             lane.host.pausing.discard(turn.report)
             lane.host.verifying.pop(turn.report, None)
-            lane.host.ahead.discard(turn.report)
+            lane.host.ahead.pop(turn.report, None)
             if ended is not None:
                 self._learn(lane, ended)
             self._wake()
@@ -345,7 +347,7 @@ class Lanes:
         if newest or (host.room() > host.pending and self._taken() < self._gap_workers):
             host.asking[report] = newest
         else:
-            host.ahead.add(report)
+            host.ahead[report] = next(self._numbers)
         return Turn(report, newest)
 
     def _bar(self, lane: Lane) -> None:

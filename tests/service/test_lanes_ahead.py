@@ -145,6 +145,19 @@ def test_row_14_newest_days_lose_no_place_to_gaps_ahead() -> None:
     assert order == [True] * 6
 
 
+def test_places_go_by_turns_and_not_by_who_was_claimed_first() -> None:
+    lanes = ahead_of(2, 2)
+    turns = [taken(lanes) for _ in range(4)]
+    with helpers(lanes, 2) as threads:
+        later = threads.submit(lanes.place, turns[3].report)
+        time.sleep(0.02)
+        earlier = threads.submit(lanes.place, turns[2].report)
+        time.sleep(0.02)
+        lanes.done(turns[0], ended(turns[0]))
+        assert earlier.result(5) is None
+        assert not later.done()
+
+
 def test_at_the_limit_of_all_hosts_who_waits_longest_goes_first() -> None:
     lanes = Lanes(2, 0, {"b": "one", "a": "two"}, 2, 16, 8)
     for app in "ba":
