@@ -111,7 +111,7 @@ def collect(
     tools.stop.check()
     report = Report(app.name, day)
     asks = wish.again or not tools.store.versions(report)
-    if asks and (held_back := _held_back(app, report, tools.source.refuse_rest)) is not None:
+    if asks and (held_back := _held_back(app, report, tools.source.prepare_turn)) is not None:
         return held_back
     now = tools.clock()
     claim = tools.ledger.write(

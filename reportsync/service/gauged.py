@@ -43,16 +43,24 @@ class Gauged:
     def begin(self, report: Report) -> None:
         """Say what this thread is going to ask for."""
         self._of_thread.report = report
+        self._of_thread.has_turn = False
 
-    def refuse_rest(self, app: App) -> None:
-        """See `Source`."""
-        self._source.refuse_rest(app)
+    def prepare_turn(self, app: App) -> None:
+        """See `Source`; who has a place waits for the turn at once, so that requests keep their order."""
+        if self._lanes.has_place(self._of_thread.report):
+            self.await_turn(app)
+            self._of_thread.has_turn = True
+        else:
+            self._source.prepare_turn(app)
 
     def await_turn(self, app: App) -> None:
         """See `Source`; waits for a place of this thread's report first, and may raise `NoPlace`.
 
         Its next request was held back for as long as the host's own turn takes.
         """
+        if self._of_thread.has_turn:
+            self._of_thread.has_turn = False
+            return
         self._lanes.place(self._of_thread.report)
         began = self._clock()
         self._source.await_turn(app)

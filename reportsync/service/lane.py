@@ -36,10 +36,7 @@ class Host:
     asking: dict[Report, bool] = field(default_factory=dict)  # whether it is a newest day
     pausing: set[Report] = field(default_factory=set)  # of those, until they are repeated
     verifying: dict[Report, bool] = field(default_factory=dict)  # downloaded; as in `asking`
-    ahead: dict[Report, int] = field(
-        default_factory=dict
-    )  # handed out without a place: their order
-    waiting: int = 0  # how many threads wait for a place of theirs
+    pending: int = 0  # how many were handed out and have no place
     heard: dict[Request, float] = field(default_factory=dict)  # when last, in running time
     silent: int = 0  # of those that are asking
     proven: bool = False  # an app of it was accepted
@@ -48,11 +45,6 @@ class Host:
     def busy(self) -> int:
         """How many are under way and do not pause."""
         return len(self.asking) - len(self.pausing)
-
-    @property
-    def pending(self) -> int:
-        """How many were handed out and want a place."""
-        return len(self.ahead) + self.waiting
 
     def room(self, newest: bool = False) -> int:
         """Return how many more may start; beside mere silence one may always."""
@@ -79,22 +71,15 @@ class Lane:
         return not self.barred and (self.accepted or self.running == 0)
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """A report whose thread waits for a place at its host.
+@dataclass(frozen=True, slots=True, eq=False)
+class Pending:
+    """A report that was handed out and has no place at its host; its thread waits for one, or soon will.
 
-    `begun` says that it was asked for before; `number` grows from one to the next that go alike.
+    `begun` says that it was asked for before.
     """
 
     report: Report
     lane: Lane
     newest: bool
     begun: bool
-    number: int
     woken: threading.Condition
-    placed: bool = False
-
-    @property
-    def order(self) -> tuple[bool, int]:
-        """What goes first is less."""
-        return not self.begun, self.number

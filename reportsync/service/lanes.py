@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import count
 
 from reportsync.collect import Collected
 from reportsync.errors import AppRefused
 from reportsync.model import ANSWERED, Outcome, Report
-from reportsync.service.lane import Host, Lane, Request, Waiting
+from reportsync.service.lane import Host, Lane, Pending, Request
 from reportsync.width import Exchange, Sign, Width
 
 SILENCE = 10.0
@@ -74,8 +72,7 @@ class Lanes:
         self._hands = workers if hands is None else hands
         self._gap_hands = max(self._hands - self._reserved, 1)
         self._ahead = ahead
-        self._waiting: list[Waiting] = []  # in the order in which they get places
-        self._numbers = count()
+        self._pending: dict[Report, Pending] = {}  # in the order of their turns
         self._running = 0
         self._gaps_running = 0
         self._hired = 0
@@ -144,6 +141,11 @@ class Lanes:
         with self._changed:
             self._lane(request.report.app).host.heard[request] = now
 
+    def has_place(self, report: Report) -> bool:
+        """Say whether `report`, which was handed out, has a place at its host."""
+        with self._changed:
+            return report in self._lane(report.app).host.asking
+
     def place(self, report: Report) -> None:
         """Wait until `report` has a place at its host; others have one since they were handed out.
 
@@ -153,25 +155,14 @@ class Lanes:
         """
         with self._changed:
             lane = self._lane(report.app)
-            host = lane.host
-            if report not in host.ahead and report not in host.verifying:
-                return
-            begun = report in host.verifying
-            newest = host.verifying.pop(report, False)
-            number = next(self._numbers) if begun else host.ahead.pop(report)
-            one = Waiting(report, lane, newest, begun, number, threading.Condition(self._lock))
-            host.waiting += 1
-            insort(self._waiting, one, key=lambda other: other.order)
-            try:
+            if report in lane.host.verifying:
+                newest = lane.host.verifying.pop(report)
+                self._pend(report, lane, newest=newest, begun=True)
                 self._give_places()
-                while not one.placed and not self._is_given_up(one):
-                    one.woken.wait()
-            finally:  # too little memory to wait, for one
-                if not one.placed:
-                    self._waiting.remove(one)
-                    host.waiting -= 1
-            if not one.placed:
-                raise NoPlace(str(report))
+            while (one := self._pending.get(report)) is not None:
+                if self._is_given_up(one):
+                    raise NoPlace(str(report))
+                one.woken.wait()
 
     def answered(self, request: Request, exchange: Exchange) -> bool:
         """Note how `request` ended; return whether the widths and hands wanted are worth a look.
@@ -231,7 +222,7 @@ class Lanes:
             lane.host.asking.pop(turn.report, None)
             lane.host.pausing.discard(turn.report)
             lane.host.verifying.pop(turn.report, None)
-            lane.host.ahead.pop(turn.report, None)
+            self._no_longer_pending(turn.report)
             if ended is not None:
                 self._learn(lane, ended)
             self._wake()
@@ -317,18 +308,29 @@ class Lanes:
         asking = sum(len(one.asking) for one in self._hosts.values())
         return asking < (self._workers if newest else self._gap_workers) and host.room(newest) > 0
 
+    def _pend(self, report: Report, lane: Lane, *, newest: bool, begun: bool) -> None:
+        woken = threading.Condition(self._lock)
+        self._pending[report] = Pending(report, lane, newest, begun, woken)
+        lane.host.pending += 1
+
+    def _no_longer_pending(self, report: Report) -> None:
+        one = self._pending.pop(report, None)
+        if one is not None:
+            one.lane.host.pending -= 1
+
     def _give_places(self) -> None:
-        """Give those who wait what places there are, in their order; a newest day needs less room."""
-        for one in self._waiting[:]:
+        """Give those without a place what there is, in the order of their turns.
+
+        What is to be downloaded once more goes first; a newest day needs less room than a gap.
+        """
+        for one in sorted(self._pending.values(), key=lambda one: not one.begun):
             host = one.lane.host
             if self._fits(host, one.newest) and not self._is_given_up(one):
-                self._waiting.remove(one)
-                host.waiting -= 1
+                self._no_longer_pending(one.report)
                 host.asking[one.report] = one.newest
-                one.placed = True
                 one.woken.notify()
 
-    def _is_given_up(self, one: Waiting) -> bool:
+    def _is_given_up(self, one: Pending) -> bool:
         return self._closed or (one.lane.barred and not one.begun)
 
     def _wake(self) -> None:
@@ -347,7 +349,7 @@ class Lanes:
         if newest or (host.room() > host.pending and self._taken() < self._gap_workers):
             host.asking[report] = newest
         else:
-            host.ahead[report] = next(self._numbers)
+            self._pend(report, lane, newest=False, begun=False)
         return Turn(report, newest)
 
     def _bar(self, lane: Lane) -> None:
@@ -356,7 +358,7 @@ class Lanes:
 
     def _have_all_look(self) -> None:
         """Have all who wait for a place see whether they still are to have one."""
-        for one in self._waiting:
+        for one in self._pending.values():
             one.woken.notify()
 
     @property

@@ -34,7 +34,7 @@ MORE_HANDS = 16
 """How many more than download at once verify and record at a time, and wait for the disk."""
 
 AHEAD = 8
-"""How many gaps are claimed, at most, while others have the places at their hosts."""
+"""How many gaps are claimed, at most, while others have the places at their hosts; none at a limited rate."""
 
 BEAT_SECONDS = 15.0
 _TICK_SECONDS = 1.0
@@ -154,9 +154,11 @@ class _Pass:
         self._id = secrets.token_hex(8)
         self._tally = _Tally()
         self._hosts = {app.name: host_of(app.base_url) for app in order.apps}
-        first = first_width(order.workers, limited=world.config.http.rate > 0)
+        limited = world.config.http.rate > 0
+        first = first_width(order.workers, limited=limited)
         hands = order.workers + sum(min(order.workers - 1, more) for more in (MORE_HANDS, AHEAD))
-        self._lanes = Lanes(order.workers, order.reserved, self._hosts, first, hands, AHEAD)
+        ahead = 0 if limited else AHEAD  # it is the rate that is waited for, and in order
+        self._lanes = Lanes(order.workers, order.reserved, self._hosts, first, hands, ahead)
         self._widths: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
         self._ended: queue.SimpleQueue[Collected | BaseException | _Word] = queue.SimpleQueue()

@@ -35,16 +35,17 @@ class Received:
 class Source(Protocol):
     """Something that can be asked for an app's report of a day. Safe to use from many threads."""
 
-    def refuse_rest(self, app: App) -> None:
-        """Raise TransientFault if the host has asked for a pause of which more than a minute is left.
+    def prepare_turn(self, app: App) -> None:
+        """Do what can be done towards a turn before it is sure to be wanted.
 
-        Waits for nothing, and takes no turn.
+        Raises as `await_turn` does. May wait for the turn already, and `await_turn` then has it.
         """
 
     def await_turn(self, app: App) -> None:
         """Wait until the app's host may be asked again.
 
-        Raises Stopped as soon as the end is asked for, and TransientFault as `refuse_rest` does.
+        Raises Stopped as soon as the end is asked for, and TransientFault, without a request, if
+        the host has asked for a pause of which more than a minute is left.
         """
 
     def fetch(

@@ -43,7 +43,7 @@ class DailySource:
         self._transport = Transport(http, stop, clock)
         self._worked: dict[str, str] = {}
 
-    def refuse_rest(self, app: App) -> None:
+    def prepare_turn(self, app: App) -> None:
         """Raise TransientFault if the app's host is not to be asked for long yet; see `Source`."""
         self._transport.refuse_rest(host_of(app.base_url))
 

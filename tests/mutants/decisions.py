@@ -208,7 +208,7 @@ MUTANTS = (
         "adopted-one-wanted-for-ever",
         "what was handed out ahead and needs no place takes none",
         "service/lanes.py",
-        "            lane.host.ahead.pop(turn.report, None)\n",
+        "            self._no_longer_pending(turn.report)\n",
         "",
         ("service/test_lanes_ahead.py::test_what_needs_no_place_after_all_stands_in_nobodys_way",),
     ),
@@ -216,10 +216,21 @@ MUTANTS = (
         "places-by-the-name-of-the-host",
         "places are given in the order of the turns, at all hosts",
         "service/lanes.py",
-        "        for one in self._waiting[:]:\n",
-        "        for one in sorted(self._waiting, key=lambda one: one.report.app):\n",
+        "key=lambda one: not one.begun",
+        "key=lambda one: one.report.app",
         (
             "service/test_lanes_ahead.py::test_at_the_limit_of_all_hosts_who_waits_longest_goes_first",
+        ),
+    ),
+    Mutant(
+        "requests-in-the-order-of-claims",
+        "where the rate is the limit, reports are asked for in the order of their turns",
+        "service/gauged.py",
+        "        if self._lanes.has_place(self._of_thread.report):\n",
+        "        if not self._lanes.has_place(self._of_thread.report):\n",
+        (
+            "passes/test_pass_width.py::"
+            "test_row_13_where_the_rate_is_the_limit_reports_are_asked_for_in_their_order",
         ),
     ),
     Mutant(
@@ -260,7 +271,7 @@ MUTANTS = (
         "            return held",
         (
             "passes/test_pass_places.py::"
-            "test_a_host_that_may_not_be_asked_yet_costs_no_attempt_and_leaves_no_claim",
+            "test_fault_11_a_host_that_begins_to_rest_costs_no_attempt_and_leaves_no_claim",
         ),
     ),
     Mutant(

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
-from pass_world import Heard, Here, stand_in, sync
+from pass_world import NEWEST, Heard, Here, stand_in, sync
 
-from reportsync.collect import RENEWED_AFTER, lease_of
+from reportsync.collect import RENEWED_AFTER, Collected, Tools, Wish, collect, lease_of
 from reportsync.errors import StorageError, TransientFault
 from reportsync.ledger import claims, records, tables
 from reportsync.model import Outcome, Report
@@ -36,9 +37,9 @@ class Between:
     ) -> None:
         self._source, self._turn, self._ask, self._rest = source, turn, ask, rest
 
-    def refuse_rest(self, app: App) -> None:
+    def prepare_turn(self, app: App) -> None:
         self._rest()
-        self._source.refuse_rest(app)
+        self._source.prepare_turn(app)
 
     def await_turn(self, app: App) -> None:
         self._turn()
@@ -91,6 +92,26 @@ def test_gaps_are_claimed_while_others_are_downloaded(here: Here) -> None:
         assert leases(world) == []
 
 
+def collected(world: World, source: Source) -> Collected:
+    """Collect the newest report as one does whose place is still another's when it is claimed."""
+    app, tools = world.config.apps[0], tools_of(world, source)
+    world.ledger.write(records.cover_due, world.config.apps, world.clock())
+    return collect(app, NEWEST, Wish(world.clock()), tools)
+
+
+def tools_of(world: World, source: Source) -> Tools:
+    return Tools(
+        world.ledger,
+        world.store,
+        source,
+        world.config.http,
+        world.clock,
+        world.stop,
+        world.roll,
+        "-",
+    )
+
+
 def waited(here: Here, wait: timedelta) -> tuple[list[timedelta], float]:
     """Have the host's turn take `wait`; return how long leases hold when it is asked, and what it took."""
     app = stand_in("one", 1)
@@ -103,9 +124,9 @@ def waited(here: Here, wait: timedelta) -> tuple[list[timedelta], float]:
         left.extend(end - here.clock() for end in leases(world))
 
     with Sandbox([app], clock=here.clock) as sandbox, here.world(sandbox, app) as world:
-        summary, heard = sync(replace(world, source=Between(world.source, turn, ask)))
-        assert summary.exit == 0
-        return left, heard.ended_all[0].seconds
+        ended = collected(world, Between(world.source, turn, ask))
+        assert ended.outcome is Outcome.STORED
+        return left, ended.seconds
 
 
 def test_a_claim_that_waited_for_the_hosts_turn_has_its_whole_lease_again(here: Here) -> None:
@@ -116,33 +137,34 @@ def test_a_short_wait_costs_no_transaction_and_next_to_nothing_of_the_lease(here
     assert waited(here, RENEWED_AFTER) == ([LEASE - RENEWED_AFTER], 0.0)
 
 
-def test_a_host_that_may_not_be_asked_yet_costs_no_attempt_and_leaves_no_claim(here: Here) -> None:
-    apps = [stand_in("one", 5), stand_in("two", 5)]
+def leave_alone() -> None:
+    raise TransientFault("one.example asked to be left alone", retry_after=timedelta(hours=1))
 
-    def turn() -> None:
-        raise TransientFault("one.example asked to be left alone", retry_after=timedelta(hours=1))
 
-    with Sandbox(apps, clock=here.clock) as sandbox, here.world(sandbox, *apps) as world:
-        summary, heard = sync(replace(world, source=Between(world.source, turn)))
-        assert [one.outcome for one in heard.ended_all] == [Outcome.FAILED] * 2, "once for each app"
-        assert (summary.missing, attempts(world), leases(world)) == (10, 0, [])
+def test_fault_11_a_host_that_begins_to_rest_costs_no_attempt_and_leaves_no_claim(
+    here: Here,
+) -> None:
+    app = stand_in("one", 5)
+    with Sandbox([app], clock=here.clock) as sandbox, here.world(sandbox, app) as world:
+        ended = collected(world, Between(world.source, turn=leave_alone))
+        assert (ended.outcome, ended.bars_app) == (Outcome.FAILED, True)
+        assert (attempts(world), leases(world)) == (0, [])
         assert sync(world)[0].exit == 0
 
 
-def test_fault_11_a_host_that_rests_for_long_costs_its_apps_no_claim(here: Here) -> None:
+def test_fault_11_a_host_that_rests_for_long_costs_its_apps_no_claim(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     apps = [stand_in("one", 5), stand_in("two", 5)]
-
-    def rest() -> None:
-        raise TransientFault("one.example asked to be left alone", retry_after=timedelta(hours=1))
-
-    def nobody() -> None:
-        raise AssertionError("claimed")
-
     with Sandbox(apps, clock=here.clock) as sandbox, here.world(sandbox, *apps) as world:
-        resting = Between(world.source, turn=nobody, rest=rest)
-        summary, heard = sync(replace(world, source=resting))
+        resting = replace(world, source=Between(world.source, turn=leave_alone, rest=leave_alone))
+        with monkeypatch.context() as patch:
+            patch.setattr(claims, "take", lambda *_, **__: pytest.fail("it was claimed"))
+            assert collected(world, resting.source).outcome is Outcome.FAILED
+            summary, heard = sync(resting)
         assert [one.outcome for one in heard.ended_all] == [Outcome.FAILED] * 2, "once for each app"
-        assert (summary.missing, attempts(world), leases(world)) == (10, 0, [])
+        assert (summary.missing, attempts(world)) == (10, 0)
+        assert sync(world)[0].exit == 0
 
 
 def test_what_waits_for_a_place_when_the_disk_fails_is_free_again_and_not_asked_for(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pass_world import Heard, Here, ago, backfill, stand_in
@@ -19,6 +19,7 @@ from reportsync.calendar import DayWord
 from reportsync.collect import Collected
 from reportsync.model import Outcome
 from reportsync.plan import Ask
+from reportsync.sandbox import Sandbox
 from reportsync.service import lanes
 from reportsync.service.passes import Order, run_pass
 from reportsync.service.world import World, open_world
@@ -199,6 +200,19 @@ def test_where_the_rate_is_the_limit_few_workers_are_hired(here: Here) -> None:
     with world_at(here, host, 16) as world:
         filled(world, 16)
     assert max(host.hands) <= 10
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_row_13_where_the_rate_is_the_limit_reports_are_asked_for_in_their_order(
+    here: Here, order: Literal["newest", "oldest"]
+) -> None:
+    here.settings |= {"workers": "8", "rate": "40/s"}
+    app = stand_in("one", 24)
+    with Sandbox([app], clock=here.clock) as sandbox, here.world(sandbox, app) as world:
+        backfill(world, ago(23), ago(0), order=order)
+        days = [request.name for request in sandbox.requests]
+    assert days == sorted(days, reverse=order == "newest")
+    assert len(days) == 24
 
 
 def test_one_worker_alone_asks_for_one_after_the_other(here: Here) -> None:

@@ -116,10 +116,17 @@ def test_closed_lanes_give_no_place_though_there_is_room() -> None:
 
 def test_a_barred_apps_archive_that_came_damaged_is_downloaded_once_more() -> None:
     lanes = wide(8, 1, a="one", b="one")
-    turn = taken(lanes)
-    exchanged(lanes, turn.report)
-    lanes.bar(turn.report.app)
-    lanes.place(turn.report)
+    damaged = taken(lanes)
+    exchanged(lanes, damaged.report)
+    others = [taken(lanes) for _ in range(2)]  # one was good, so two at once
+    lanes.bar(damaged.report.app)
+    with helpers(lanes, 1) as threads:
+        again = threads.submit(lanes.place, damaged.report)
+        time.sleep(0.02)
+        assert not again.done(), "its place is another's by now"
+        lanes.done(others[0], ended(others[0]))
+        assert again.result(5) is None
+        assert waits(lanes), "it has a place, and so has the other"
 
 
 def test_row_14_newest_days_lose_no_place_to_gaps_ahead() -> None:

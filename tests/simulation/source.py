@@ -34,7 +34,7 @@ class SimSource:
     def close(self) -> None:
         """Nothing is open."""
 
-    def refuse_rest(self, app: App) -> None:
+    def prepare_turn(self, app: App) -> None:
         """Raise TransientFault while the vendor is to be left alone for long."""
         if self._rest(app) > _PATIENCE:
             raise TransientFault(f"{_HOST} asked for a pause", hint="wait for its end")
@@ -42,7 +42,7 @@ class SimSource:
     def await_turn(self, app: App) -> None:
         """Keep the pause that the vendor asked for."""
         self._process.step()
-        self.refuse_rest(app)
+        self.prepare_turn(app)
         if (left := self._rest(app)) > 0:
             self._process.sleep(left)
 

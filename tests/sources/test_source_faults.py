@@ -264,9 +264,9 @@ def test_fault_11_a_long_pause_of_the_host_costs_no_request(
         asking.source.await_turn(app)
     assert timedelta(seconds=298) < (caught.value.retry_after or timedelta(0)) <= timedelta(300)
     with pytest.raises(TransientFault, match="left alone"):
-        asking.source.refuse_rest(app)
+        asking.source.prepare_turn(app)
     other = app_at("http://127.0.0.1:1")
-    asking.source.refuse_rest(other)
+    asking.source.prepare_turn(other)
     asking.source.await_turn(other)  # at once
     assert len(server.heads) == 1
 
