@@ -43,11 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose outside tools are absent; in CI, fail it."""
-    wanted = [name for marker in item.iter_markers("tool") for name in marker.args]
-    absent = sorted({name for name in wanted if find_tool(name) is None})
+    """Skip a test whose outside tools, programs or a `module`, are absent; in CI, fail it."""
+    markers = list(item.iter_markers("tool"))
+    absent = {name for marker in markers for name in marker.args if find_tool(name) is None}
+    modules = {marker.kwargs["module"] for marker in markers if marker.kwargs}
+    absent |= {name for name in modules if importlib.util.find_spec(name) is None}
     if absent:
-        lack(f"not installed here: {', '.join(absent)}")
+        lack(f"not installed here: {', '.join(sorted(absent))}")
 
 
 @pytest.fixture

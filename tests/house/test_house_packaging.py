@@ -160,7 +160,7 @@ def built(
 
 
 @pytest.mark.slow
-@pytest.mark.tool("hatchling", "git")
+@pytest.mark.tool("git", module="hatchling")
 def test_the_wheel_holds_the_package_and_nothing_else(
     built: Path, project_files: tuple[str, ...]
 ) -> None:
@@ -174,7 +174,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(
 
 
 @pytest.mark.slow
-@pytest.mark.tool("hatchling", "git")
+@pytest.mark.tool("git", module="hatchling")
 def test_the_wheel_says_what_it_is_and_needs(built: Path, project: dict[str, Any]) -> None:
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -190,7 +190,7 @@ def test_the_wheel_says_what_it_is_and_needs(built: Path, project: dict[str, Any
 
 
 @pytest.mark.slow
-@pytest.mark.tool("hatchling", "git")
+@pytest.mark.tool("git", module="hatchling")
 def test_the_sdist_holds_what_a_packager_needs(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-# Both libraries come with the extra `dev`; this program of one of them stands for the two.
-SCHEMAS = pytest.mark.tool("kubernetes-validate")
 OLDEST = "1.27"
 """The first Kubernetes in which a CronJob's timeZone can be relied on."""
 
@@ -45,7 +43,7 @@ def workload(request: pytest.FixtureRequest, jobs: Path) -> dict[str, Any]:
     return found
 
 
-@SCHEMAS
+@pytest.mark.tool(module="kubernetes_validate")
 @pytest.mark.parametrize("version", [OLDEST, "newest"])
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_kubernetes_takes_each_manifest(jobs: Path, name: str, version: str) -> None:
@@ -58,7 +56,7 @@ def test_kubernetes_takes_each_manifest(jobs: Path, name: str, version: str) -> 
         kubernetes.validate(document, wanted, strict=True)
 
 
-@SCHEMAS
+@pytest.mark.tool(module="kubernetes_validate")
 def test_a_field_that_kubernetes_does_not_know_is_noticed(workload: dict[str, Any]) -> None:
     import kubernetes_validate as kubernetes
 
@@ -143,7 +141,7 @@ def test_a_missing_day_is_a_failed_job_and_not_a_crash_loop(jobs: Path) -> None:
     assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] > 3600
 
 
-@SCHEMAS
+@pytest.mark.tool(module="compose_spec")
 def test_compose_takes_its_file(jobs: Path) -> None:
     from compose_spec import PyCompose
 

@@ -17,7 +17,7 @@ from web_ledger import Served
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.tool("chromium", "playwright")]
+pytestmark = [pytest.mark.slow, pytest.mark.tool("chromium", module="playwright")]
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
