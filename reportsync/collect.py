@@ -34,7 +34,7 @@ LEASE_MARGIN = timedelta(seconds=60)
 """What a lease is longer than the deadline of a download: time to verify, keep and record."""
 
 RENEWED_AFTER = timedelta(seconds=5)
-"""A claim that has waited so long for the host's turn gets its whole lease again."""
+"""A claim that has waited so long for a place and its turn at the host gets its whole lease again."""
 
 
 def lease_of(http: Http) -> timedelta:

@@ -57,6 +57,9 @@ HAVE = frozenset({Outcome.STORED, Outcome.ADOPTED, Outcome.VERSION, Outcome.UNCH
 ANSWERED = (HAVE - {Outcome.ADOPTED}) | {Outcome.WAITING}
 """Outcomes that prove the key good: a 404, too, is an answer to a signed request that was not refused."""
 
+UNANSWERED = frozenset({Outcome.FAILED, Outcome.REJECTED})
+"""Outcomes that say nothing of the day: what mends them is told beside them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:

@@ -10,7 +10,7 @@ from typing import Any
 from reportsync.cli.context import Context
 from reportsync.cli.output import plural, put_json, put_wrapped, say
 from reportsync.collect import Collected
-from reportsync.model import Outcome, instant_text
+from reportsync.model import UNANSWERED, instant_text
 from reportsync.redact import mask
 from reportsync.service.passes import Listener, Summary
 
@@ -35,6 +35,8 @@ def report_event(ended: Collected) -> dict[str, Any]:
         "status": ended.status,
         "reason": ended.reason,
     }
+    if ended.hint and ended.outcome in UNANSWERED:
+        event["hint"] = ended.hint
     if ended.flags:
         event["flags"] = list(ended.flags)
     if ended.version is not None:
@@ -76,7 +78,7 @@ class PlainLines(Shown):
         self._verbosity = verbosity
 
     def ended(self, ended: Collected) -> None:
-        if self._verbosity >= 0 or ended.outcome in (Outcome.FAILED, Outcome.REJECTED):
+        if self._verbosity >= 0 or ended.outcome in UNANSWERED:
             say(report_line(ended, self._verbosity))
 
     def width(self, host: str, width: int) -> None:
@@ -113,10 +115,10 @@ def report_line(ended: Collected, verbosity: int = 0) -> str:
     text = ", ".join(parts)
     if ended.reason:
         text += f": {mask(ended.reason)}"
-    if ended.hint and (verbosity > 0 or ended.outcome is Outcome.REJECTED):
-        text += f" ({mask(ended.hint)})"
     if verbosity > 0 and ended.next_attempt is not None:
         text += f", next attempt {instant_text(ended.next_attempt)}"
+    if ended.hint and (verbosity > 0 or ended.outcome in UNANSWERED):
+        text += f"; what to do: {mask(ended.hint)}"
     if verbosity > 1 and ended.sha256 is not None:
         text += f", SHA-256 {ended.sha256}"
     return text + "".join(f" [{flag}]" for flag in ended.flags)

@@ -7,7 +7,7 @@ from typing import Any
 from reportsync.announce.log import Logger
 from reportsync.collect import Collected
 from reportsync.incidents import Notice, Phase
-from reportsync.model import HAVE, Outcome, instant_text
+from reportsync.model import HAVE, UNANSWERED, Outcome, instant_text
 from reportsync.service import hooks
 from reportsync.service.judge import Checked, Found
 from reportsync.service.passes import Summary
@@ -28,6 +28,7 @@ def log_report(logger: Logger, ended: Collected) -> None:
         "bytes": ended.size,
         "status": ended.status,
         "reason": ended.reason,
+        "remedy": ended.hint if ended.outcome in UNANSWERED else None,
         "next_attempt": instant_text(ended.next_attempt) if ended.next_attempt else None,
         "flags": list(ended.flags) or None,
     }

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from reportsync.calendar import last_due
 from reportsync.incidents.incident import Cause, Incident, key_of, reports_of
 from reportsync.known import Coverage, Missing, common_reason
-from reportsync.model import HAVE, ONE_DAY, Outcome, Report
+from reportsync.model import HAVE, ONE_DAY, UNANSWERED, Outcome, Report
 
 MOST_HOLES = 3
 """More absent days of one app than this are one incident, even where they do not touch."""
@@ -100,10 +100,9 @@ def _key(one: Coverage, look: Look) -> Present | None:
     name = one.app.name
     key = key_of(Cause.KEY, name)
     said = look.seen.refused.get(name)
-    if said is None and key in look.known and name not in look.seen.answered:
-        unanswered = {Outcome.REJECTED, Outcome.FAILED}
-        if any(row.last_outcome in unanswered for row in one.missing):
-            said = Said(look.known[key].reason, look.known[key].hint)
+    lasts = said is None and key in look.known and name not in look.seen.answered
+    if lasts and any(row.last_outcome in UNANSWERED for row in one.missing):
+        said = Said(look.known[key].reason, look.known[key].hint)
     return None if said is None else Present(key, _missing(one), said.reason, said.hint)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sqlite3
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,19 +143,25 @@ class Ledger:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.DBAPIError as error:
-            failure = self._failure(error.orig)
-        except self._driver_error as error:
-            failure = self._failure(error)
-        except sa.exc.TimeoutError as error:
-            failure = self._failure(error)
-        except (ValueError, TypeError) as error:
-            if not any(sign in str(error) for sign in _NONSENSE):
+        except BaseException as error:
+            # Or a statement that was not read to its end locks the ledger while somebody keeps the error.
+            traceback.clear_frames(error.__traceback__)
+            failure = self._meaning(error)
+            if failure is None:
                 raise
-            failure = _senseless(error, self.path)
         else:
             return
         raise failure
+
+    def _meaning(self, error: BaseException) -> LedgerError | None:
+        match error:
+            case sa.exc.DBAPIError():
+                return self._failure(error.orig)
+            case sa.exc.TimeoutError():
+                return self._failure(error)
+            case ValueError() | TypeError() if any(sign in str(error) for sign in _NONSENSE):
+                return _senseless(error, self.path)
+        return self._failure(error) if isinstance(error, self._driver_error) else None
 
     def _failure(self, error: BaseException | None) -> LedgerError:
         # SQLite calls a file that was moved away read-only: what became of it says more.

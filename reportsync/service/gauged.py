@@ -28,7 +28,7 @@ class _Telling:
 
 
 class Gauged:
-    """Asks `source`; keeps its protocol."""
+    """Asks `source`; keeps its protocol, but for `begin`, which each thread calls before anything else."""
 
     def __init__(
         self, source: Source, lanes: Lanes, clock: Callable[[], float], changed: Callable[[], None]

@@ -150,8 +150,7 @@ class Lanes:
         """Wait until `report` has a place at its host; others have one since they were handed out.
 
         What was downloaded before, and is to be once more, goes first, then who was handed out first.
-        Raises `NoPlace` to who waits when the lanes are closed, or its app is barred before it was asked
-        for at all.
+        Raises `NoPlace` when the lanes are closed, or its app is barred, before it was asked for at all.
         """
         with self._changed:
             lane = self._lane(report.app)
@@ -204,11 +203,12 @@ class Lanes:
             for app, lane in self._lanes.items():
                 if not lane.barred:
                     queued[self._host_of.get(app, "")] += len(lane.newest) + len(lane.gaps)
-            ahead = self._ahead_left()
-            ready = sum(
-                min(queued[name], _spare(host, ahead)) for name, host in self._hosts.items()
-            )
-            wanted = min(self._running + ready + self._reserved, self._hands)
+            ready, ahead, left = 0, 0, max(self._ahead_left(), 0)
+            for name, host in self._hosts.items():
+                at_once = min(queued[name], _free(host))
+                ready += at_once
+                ahead += min(queued[name] - at_once, _ahead(host, left))
+            wanted = min(self._running + ready + min(ahead, left) + self._reserved, self._hands)
             self._hired = max(self._hired, wanted)
             return self._hired
 
@@ -234,9 +234,10 @@ class Lanes:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Hand out nothing more."""
+        """Hand out nothing more; who was asked for before need not wait for a place."""
         with self._changed:
             self._closed = True
+            self._give_places()
             self._have_all_look()
             self._changed.notify_all()
 
@@ -292,7 +293,7 @@ class Lanes:
         ahead = self._ahead_left()
         if self._taken() >= self._gap_workers + max(ahead, 0):
             return set()
-        return {id(host) for host in hosts if _spare(host, ahead) > 0}
+        return {id(host) for host in hosts if _free(host) or _ahead(host, ahead)}
 
     def _taken(self) -> int:
         """Return how many places at all hosts are had, or could be had by what was handed out before."""
@@ -321,17 +322,18 @@ class Lanes:
     def _give_places(self) -> None:
         """Give those without a place what there is, in the order of their turns.
 
-        What is to be downloaded once more goes first; a newest day needs less room than a gap.
+        What is to be downloaded once more goes first, and once all is closed it needs no room; a newest
+        day needs less room than a gap.
         """
         for one in sorted(self._pending.values(), key=lambda one: not one.begun):
             host = one.lane.host
-            if self._fits(host, one.newest) and not self._is_given_up(one):
+            if (self._closed or self._fits(host, one.newest)) and not self._is_given_up(one):
                 self._no_longer_pending(one.report)
                 host.asking[one.report] = one.newest
                 one.woken.notify()
 
     def _is_given_up(self, one: Pending) -> bool:
-        return self._closed or (one.lane.barred and not one.begun)
+        return (self._closed or one.lane.barred) and not one.begun
 
     def _wake(self) -> None:
         """Give away the places there are, and have one who waits for a turn look; he wakes the next if
@@ -343,11 +345,10 @@ class Lanes:
             self._changed.notify_all()
 
     def _start(self, lane: Lane, report: Report, *, newest: bool) -> Turn:
-        host = lane.host
         self._running += 1
         lane.running += 1
-        if newest or (host.room() > host.pending and self._taken() < self._gap_workers):
-            host.asking[report] = newest
+        if newest or self._fits(lane.host, newest):
+            lane.host.asking[report] = newest
         else:
             self._pend(report, lane, newest=False, begun=False)
         return Turn(report, newest)
@@ -378,7 +379,12 @@ class Lanes:
             lane.accepted = lane.host.proven = True
 
 
-def _spare(host: Host, ahead: int) -> int:
-    """Return how many more gaps may be handed out at `host`, with a place or, up to `ahead`, without."""
-    free = host.room() - host.pending
-    return max(free, 0) + max(min(ahead, host.width.now + min(free, 0)), 0)
+def _free(host: Host) -> int:
+    """Return how many more gaps may be handed out at `host` that have a place there, or are to have one."""
+    return max(host.room() - host.pending, 0)
+
+
+def _ahead(host: Host, most: int) -> int:
+    """Return how many more gaps, at most `most`, may be handed out at `host` and wait for a place."""
+    waiting = max(host.pending - host.room(), 0)
+    return max(min(most, host.width.now - waiting), 0)

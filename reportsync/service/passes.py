@@ -156,8 +156,8 @@ class _Pass:
         self._hosts = {app.name: host_of(app.base_url) for app in order.apps}
         limited = world.config.http.rate > 0
         first = first_width(order.workers, limited=limited)
-        hands = order.workers + sum(min(order.workers - 1, more) for more in (MORE_HANDS, AHEAD))
         ahead = 0 if limited else AHEAD  # it is the rate that is waited for, and in order
+        hands = order.workers + sum(min(order.workers - 1, more) for more in (MORE_HANDS, ahead))
         self._lanes = Lanes(order.workers, order.reserved, self._hosts, first, hands, ahead)
         self._widths: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
@@ -268,7 +268,7 @@ class _Pass:
                 ended = self._collect(turn.report, self._tools)
                 self._ended.put(ended)
             except NoPlace:
-                pass  # its claim is free again, and it is as missing as before
+                pass  # it was not asked for, and is as missing as before
             except Exception as error:
                 # Handed to the pass's own thread, which knows what each kind means; until it looks,
                 # nothing new may begin on a disk that fails.
@@ -308,6 +308,8 @@ class _Pass:
         now = time.monotonic()
         if self._looked is None or now - self._looked >= _TICK_SECONDS:
             self._looked = now
+            if self._world.stop.requested:
+                self._lanes.close()  # who waits for a place gives its claim back
             self._lanes.look(now)
             self._hire()
             self._tell_widths()
@@ -369,7 +371,6 @@ class _Pass:
         while busy and not self._world.stop.wait(pause) and self._tally.trouble is None:
             left = []
             for report in busy:
-                self._world.stop.check()
                 ended = self._collect(report, alone)
                 if ended.outcome is Outcome.BUSY and not ended.settled:
                     left.append(report)

@@ -152,13 +152,30 @@ def test_a_quiet_sync_that_went_well_says_nothing(place: Place) -> None:
     assert (good.code, good.out, good.err) == (0, "", "")
 
 
-def test_verbose_lines_tell_the_hint_and_the_next_attempt(place: Place) -> None:
+def test_a_failed_report_is_told_with_what_mends_it_and_verbose_with_its_next_attempt(
+    place: Place,
+) -> None:
     app = stand_in("one", 1)
     with Sandbox([app], faults=[Fault("html-200")]) as sandbox:
         place.serve(sandbox, [app])
-        done = place.run("-v", "sync")
-    assert "check base_url and http.proxy" in done.err
-    assert "next attempt 20" in done.err
+        quiet, verbose = place.run("-q", "sync"), place.run("-v", "backfill", "--since", "-9d")
+    for done in (quiet, verbose):
+        line = done.err.splitlines()[0]
+        assert line.startswith(f"one {ago(2)} failed: ")
+        assert line.endswith("; what to do: check base_url and http.proxy")
+        assert (", next attempt 20" in line) == (done is verbose)
+
+
+def test_json_of_a_report_has_a_hint_where_something_mends_it(place: Place) -> None:
+    app = stand_in("one", 2)
+    faults = [Fault("html-200", day=ago(2)), Fault("404", day=ago(3))]
+    with Sandbox([app], faults=faults) as sandbox:
+        place.serve(sandbox, [app])
+        done = place.run("sync", "--json")
+    assert {event["outcome"]: event.get("hint") for event in done.events[:-1]} == {
+        "failed": "check base_url and http.proxy",
+        "waiting": None,
+    }
 
 
 def test_config_problems_exit_78_with_their_position(place: Place) -> None:

@@ -77,6 +77,14 @@ def test_fault_26_a_daemon_that_waits_for_a_lock_at_its_start_ends_at_once(
     assert running.events("stopped")
 
 
+def test_the_log_tells_what_mends_a_report_that_failed(
+    start: Callable[..., Running], sandbox: Sandbox
+) -> None:
+    sandbox.faults.add(Fault("html-200"))
+    told = start().await_event("report")
+    assert (told["outcome"], told["remedy"]) == ("failed", "check base_url and http.proxy")
+
+
 @pytest.mark.parametrize("kind", ["drip", "hang", "slow-headers", "silent"])
 @pytest.mark.slow
 def test_fault_26_a_daemon_in_mid_download_ends_within_its_grace(

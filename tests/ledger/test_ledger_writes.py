@@ -142,6 +142,25 @@ def test_one_bad_operation_does_not_take_its_neighbours_down(ledger: Ledger) -> 
     assert [ledger.read(get, name) for name in ("first", "bad", "last")] == ["1", None, "1"]
 
 
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_whoever_keeps_an_error_of_ours_keeps_no_lock_on_the_ledger(
+    ledger: Ledger, url: str, kind: str
+) -> None:
+    def read_in_part(connection: sa.Connection) -> None:
+        rows = connection.execute(sa.select(facts))
+        rows.fetchone()
+        for _ in connection.execute(sa.select(facts)):
+            raise RuntimeError("of ours")
+
+    for name in "nop":
+        ledger.write(put, name, 0)
+    with pytest.raises(RuntimeError, match="of ours") as kept:
+        getattr(ledger, kind)(read_in_part)
+    with open_writing(url, lock_wait=0.5) as other:
+        other.write(add_one)
+    assert (ledger.read(get, "n"), str(kept.value)) == ("1", "of ours")
+
+
 def test_an_operation_that_the_database_refuses_does_not_take_its_neighbours_down(
     ledger: Ledger,
 ) -> None:

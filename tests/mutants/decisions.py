@@ -190,8 +190,8 @@ MUTANTS = (
         "crowd-before-a-strained-host",
         "no more is claimed ahead of its place than a host is asked for",
         "service/lanes.py",
-        "min(ahead, host.width.now + min(free, 0))",
-        "ahead",
+        "max(min(most, host.width.now - waiting), 0)",
+        "max(most, 0)",
         (
             "service/test_lanes_ahead.py::test_no_more_are_handed_out_ahead_than_a_host_is_asked_for",
         ),
@@ -237,8 +237,8 @@ MUTANTS = (
         "asked-after-its-app-was-barred",
         "what waits for a place is given up when its app is barred",
         "service/lanes.py",
-        "        return self._closed or (one.lane.barred and not one.begun)\n",
-        "        return self._closed\n",
+        "        return (self._closed or one.lane.barred) and not one.begun\n",
+        "        return self._closed and not one.begun\n",
         (
             "service/test_lanes_ahead.py::"
             "test_fault_12_what_waits_for_a_place_is_given_up_when_its_app_is_barred",
@@ -248,9 +248,50 @@ MUTANTS = (
         "asked-after-the-disk-failed",
         "what waits for a place is given up when the disk fails",
         "service/lanes.py",
-        "self._fits(host, one.newest) and not self._is_given_up(one)",
-        "self._fits(host, one.newest)",
+        "(self._closed or self._fits(host, one.newest)) and not self._is_given_up(one)",
+        "self._closed or self._fits(host, one.newest)",
         ("service/test_lanes_ahead.py::test_closed_lanes_give_no_place_though_there_is_room",),
+    ),
+    Mutant(
+        "claims-ahead-at-a-rate",
+        "where the rate is the limit, none is claimed before its time",
+        "service/passes.py",
+        "        ahead = 0 if limited else AHEAD  #",
+        "        ahead = AHEAD  #",
+        (
+            "passes/test_pass_places.py::"
+            "test_none_is_claimed_before_its_time_where_it_is_the_rate_that_is_waited_for",
+        ),
+    ),
+    Mutant(
+        "claims-kept-after-a-stop",
+        "after a stop nobody who waits for a place keeps his claim",
+        "service/passes.py",
+        "            if self._world.stop.requested:\n                self._lanes.close()",
+        "            if False:\n                self._lanes.close()",
+        (
+            "passes/test_pass_places.py::"
+            "test_a_stop_leaves_no_claim_to_who_waits_for_a_place_while_downloads_end",
+        ),
+    ),
+    Mutant(
+        "claimed-while-the-host-rests",
+        "who has no place yet hears that the host rests before he claims",
+        "service/gauged.py",
+        "        else:\n            self._source.prepare_turn(app)\n",
+        "",
+        (
+            "passes/test_pass_places.py::"
+            "test_fault_11_who_has_no_place_yet_hears_that_the_host_rests_before_the_claim",
+        ),
+    ),
+    Mutant(
+        "claimed-after-a-stop",
+        "nothing is claimed after a stop",
+        "collect.py",
+        "    tools.stop.check()\n    report = Report(app.name, day)\n",
+        "    report = Report(app.name, day)\n",
+        ("passes/test_pass_places.py::test_nothing_is_claimed_after_a_stop",),
     ),
     Mutant(
         "claim-spent-on-the-wait",

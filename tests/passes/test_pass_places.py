@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -12,12 +15,14 @@ import sqlalchemy as sa
 from pass_world import NEWEST, Heard, Here, stand_in, sync
 
 from reportsync.collect import RENEWED_AFTER, Collected, Tools, Wish, collect, lease_of
-from reportsync.errors import StorageError, TransientFault
+from reportsync.errors import Stopped, StorageError, TransientFault
 from reportsync.ledger import claims, records, tables
-from reportsync.model import Outcome, Report
+from reportsync.model import ONE_DAY, Outcome, Report
 from reportsync.plan import Ask
 from reportsync.sandbox import Sandbox
-from reportsync.service.passes import Order, run_pass
+from reportsync.service.gauged import Gauged
+from reportsync.service.lanes import Lanes, Turn
+from reportsync.service.passes import Order, Summary, run_pass
 from reportsync.service.world import World
 from reportsync.settings import App, Http
 from reportsync.sources import OpenSink, Received, Source
@@ -62,6 +67,13 @@ def leases(world: World) -> list[datetime]:
     )
 
 
+def claimed(world: World) -> set[Report]:
+    """Return the reports that are claimed."""
+    query = sa.select(tables.claims.c.app, tables.claims.c.day)
+    rows = world.ledger.read(lambda view: view.execute(query).all())
+    return {Report(row.app, row.day) for row in rows}
+
+
 def attempts(world: World) -> int:
     found = world.ledger.read(
         lambda view: view.execute(sa.select(sa.func.sum(tables.reports.c.attempts))).scalar_one()
@@ -69,26 +81,78 @@ def attempts(world: World) -> int:
     return int(found)
 
 
-def test_gaps_are_claimed_while_others_are_downloaded(here: Here) -> None:
-    app, enough = stand_in("one", 12), threading.Event()
-    here.settings["workers"] = "2"
-    most = 0
+def soon(true: Callable[[], bool]) -> bool:
+    """Wait until something is true, not for ever; say whether it is."""
+    until = time.monotonic() + 10
+    while not true() and time.monotonic() < until:
+        time.sleep(0.01)
+    return true()
 
-    def ask(report: Report) -> None:
-        nonlocal most
-        # The first one is alone, to show whether the key is accepted.
-        while attempts(world) and not enough.wait(0.01):
-            most = max(most, len(leases(world)))
-            if most > 2:
-                enough.set()
 
-    stuck = threading.Timer(10, enough.set)
-    stuck.start()
+class Downloads:
+    """Downloads that go on until they are to end, but for the first ones: a key has to be accepted."""
+
+    def __init__(self, world: World) -> None:
+        self.under_way: set[Report] = set()
+        self.ended = threading.Event()
+        self._world = world
+
+    def ask(self, report: Report) -> None:
+        if attempts(self._world):
+            self.under_way.add(report)
+            self.ended.wait(20)
+
+
+@contextmanager
+def downloads(here: Here, rate: str = "0") -> Iterator[tuple[World, Downloads, Future[Summary]]]:
+    """Begin to fetch twelve days of an app, two at a time; come back when two are downloaded."""
+    app = stand_in("one", 12)
+    here.settings |= {"workers": "2", "rate": rate}
     with Sandbox([app], clock=here.clock) as sandbox, here.world(sandbox, app) as world:
-        summary, _ = sync(replace(world, source=Between(world.source, ask=ask)))
-        stuck.cancel()
-        assert (summary.stored, summary.exit) == (12, 0)
-        assert most > 2, "two that are asked for, and another"
+        slow = Downloads(world)
+        between = replace(world, source=Between(world.source, ask=slow.ask))
+        with ThreadPoolExecutor(1) as thread:
+            passing = thread.submit(lambda: sync(between)[0])
+            try:
+                assert soon(lambda: len(slow.under_way) == 2)
+                yield world, slow, passing
+            finally:
+                slow.ended.set()
+        assert leases(world) == []
+
+
+def test_gaps_are_claimed_while_others_are_downloaded(here: Here) -> None:
+    with downloads(here) as (world, slow, passing):
+        assert soon(lambda: bool(claimed(world) - slow.under_way))
+        slow.ended.set()
+        assert passing.result(20).stored == 12
+
+
+def test_none_is_claimed_before_its_time_where_it_is_the_rate_that_is_waited_for(
+    here: Here,
+) -> None:
+    with downloads(here, rate="100/s") as (world, slow, passing):
+        time.sleep(0.3)
+        assert claimed(world) == slow.under_way
+        slow.ended.set()
+        assert passing.result(20).stored == 12
+
+
+def test_a_stop_leaves_no_claim_to_who_waits_for_a_place_while_downloads_end(here: Here) -> None:
+    with downloads(here) as (world, slow, passing):
+        assert soon(lambda: bool(claimed(world) - slow.under_way))
+        world.stop.request(grace=20)
+        assert soon(lambda: claimed(world) == slow.under_way)
+        slow.ended.set()
+        assert passing.result(20).stopped
+
+
+def test_nothing_is_claimed_after_a_stop(here: Here) -> None:
+    app = stand_in("one", 1)
+    with Sandbox([app], clock=here.clock) as sandbox, here.world(sandbox, app) as world:
+        world.stop.request(grace=20)
+        with pytest.raises(Stopped):
+            collected(world, Between(world.source, rest=lambda: pytest.fail("it goes on")))
         assert leases(world) == []
 
 
@@ -165,6 +229,23 @@ def test_fault_11_a_host_that_rests_for_long_costs_its_apps_no_claim(
         assert [one.outcome for one in heard.ended_all] == [Outcome.FAILED] * 2, "once for each app"
         assert (summary.missing, attempts(world)) == (10, 0)
         assert sync(world)[0].exit == 0
+
+
+def test_fault_11_who_has_no_place_yet_hears_that_the_host_rests_before_the_claim(
+    here: Here,
+) -> None:
+    app, lanes = stand_in("one", 3), Lanes(1, hands=2, ahead=1)
+    reports = [Report("one", app.since + days * ONE_DAY) for days in range(3)]
+    lanes.add(reports)
+    with Sandbox([app], clock=here.clock) as sandbox, here.world(sandbox, app) as world:
+        source = Between(world.source, rest=leave_alone)
+        gauged = Gauged(source, lanes, time.monotonic, lambda: None)
+        assert lanes.take() is not None
+        lanes.accepted("one")
+        assert lanes.take() == Turn(reports[1], newest=False)
+        gauged.begin(reports[1])
+        with pytest.raises(TransientFault, match="left alone"):
+            gauged.prepare_turn(world.config.apps[0])
 
 
 def test_what_waits_for_a_place_when_the_disk_fails_is_free_again_and_not_asked_for(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import date
+from typing import TypeVar
 
 from reportsync.collect import Collected
 from reportsync.model import ONE_DAY, Outcome, Report
@@ -11,6 +15,8 @@ from reportsync.service.lanes import Lanes, Turn
 from reportsync.width import Exchange, Sign
 
 DAY = date(2026, 3, 1)
+
+Result = TypeVar("Result")
 
 
 def reports(app: str, count: int) -> list[Report]:
@@ -54,3 +60,28 @@ def wide(workers: int, first: int, **hosts: str) -> Lanes:
         lanes.add(reports(app, 9))
         lanes.accepted(app)
     return lanes
+
+
+class Helpers:
+    """Threads that may wait for ever: the end of the tests does not wait for them."""
+
+    def submit(self, work: Callable[..., Result], *args: object) -> Future[Result]:
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work(*args))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
+
+
+@contextmanager
+def helpers(lanes: Lanes) -> Iterator[Helpers]:
+    """Lend threads that wait in `lanes`; in the end all are sent home, however it went."""
+    try:
+        yield Helpers()
+    finally:
+        lanes.close()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
-from lanes_cases import DAY, ended, exchanged, reports, taken, waits, wide
+from lanes_cases import DAY, ended, exchanged, helpers, reports, taken, waits, wide
 
 from reportsync.model import ONE_DAY, Outcome, Report
 from reportsync.service.lanes import SILENCE, Lanes, NoPlace, Turn
@@ -24,22 +21,12 @@ def ahead_of(width: int, ahead: int) -> Lanes:
     return lanes
 
 
-@contextmanager
-def helpers(lanes: Lanes, count: int) -> Iterator[ThreadPoolExecutor]:
-    """Lend threads that may wait in `lanes`; in the end all are sent home, however it went."""
-    with ThreadPoolExecutor(count) as threads:
-        try:
-            yield threads
-        finally:
-            lanes.close()
-
-
 def test_some_gaps_are_handed_out_ahead_and_wait_for_their_places_in_order() -> None:
     lanes = ahead_of(4, 3)
     turns = [taken(lanes) for _ in range(4 + 3)]
     for turn in turns[:4]:
         lanes.place(turn.report)  # has one already
-    with helpers(lanes, 4) as threads:
+    with helpers(lanes) as threads:
         following = []
         for turn in turns[4:]:
             following.append(threads.submit(lanes.place, turn.report))
@@ -68,7 +55,7 @@ def test_what_waits_at_one_host_takes_no_place_of_another() -> None:
         lanes.accepted(app)
     turns = [taken(lanes) for _ in range(4)]
     assert sorted(turn.report.app for turn in turns) == ["a", "a", "b", "b"]
-    with helpers(lanes, 2) as threads:
+    with helpers(lanes) as threads:
         mine, other = (threads.submit(lanes.place, turn.report) for turn in turns[2:])
         time.sleep(0.02)
         lanes.done(turns[1], ended(turns[1]))
@@ -91,7 +78,7 @@ def test_fault_12_what_waits_for_a_place_is_given_up_when_its_app_is_barred() ->
     lanes = ahead_of(2, 2)
     turns = [taken(lanes) for _ in range(4)]
     assert [turn.report.app for turn in turns] == ["a", "b", "a", "b"]
-    with helpers(lanes, 2) as threads:
+    with helpers(lanes) as threads:
         mine, other = (threads.submit(lanes.place, turn.report) for turn in turns[2:])
         time.sleep(0.02)
         lanes.bar("a")
@@ -102,6 +89,15 @@ def test_fault_12_what_waits_for_a_place_is_given_up_when_its_app_is_barred() ->
         lanes.done(turns[0], ended(turns[0]))
         assert other.result(5) is None
         assert taken(lanes).report.app == "b"
+
+
+def test_a_place_that_a_barred_apps_report_is_not_to_have_is_another_apps_at_once() -> None:
+    lanes = ahead_of(1, 1)
+    first, following = taken(lanes), taken(lanes)
+    assert [first.report.app, following.report.app] == ["a", "b"]
+    lanes.bar("b")  # its thread, which claims the report, does not know yet
+    lanes.done(first, ended(first))
+    assert lanes.has_place(taken(lanes).report)
 
 
 def test_closed_lanes_give_no_place_though_there_is_room() -> None:
@@ -120,7 +116,7 @@ def test_a_barred_apps_archive_that_came_damaged_is_downloaded_once_more() -> No
     exchanged(lanes, damaged.report)
     others = [taken(lanes) for _ in range(2)]  # one was good, so two at once
     lanes.bar(damaged.report.app)
-    with helpers(lanes, 1) as threads:
+    with helpers(lanes) as threads:
         again = threads.submit(lanes.place, damaged.report)
         time.sleep(0.02)
         assert not again.done(), "its place is another's by now"
@@ -136,7 +132,7 @@ def test_row_14_newest_days_lose_no_place_to_gaps_ahead() -> None:
         lanes.add(reports(app, 9))
     lanes.add(newest, newest=newest)
     order = []
-    with helpers(lanes, 1) as threads:
+    with helpers(lanes) as threads:
         under_way = [taken(lanes) for _ in range(2)]
         for _ in range(4):
             following = threads.submit(lanes.take)
@@ -155,7 +151,7 @@ def test_row_14_newest_days_lose_no_place_to_gaps_ahead() -> None:
 def test_places_go_by_turns_and_not_by_who_was_claimed_first() -> None:
     lanes = ahead_of(2, 2)
     turns = [taken(lanes) for _ in range(4)]
-    with helpers(lanes, 2) as threads:
+    with helpers(lanes) as threads:
         later = threads.submit(lanes.place, turns[3].report)
         time.sleep(0.02)
         earlier = threads.submit(lanes.place, turns[2].report)
@@ -171,7 +167,7 @@ def test_at_the_limit_of_all_hosts_who_waits_longest_goes_first() -> None:
         lanes.add(reports(app, 9))
         lanes.accepted(app)
     turns = [taken(lanes) for _ in range(2 + 4)]
-    with helpers(lanes, 4) as threads:
+    with helpers(lanes) as threads:
         waiting = []
         for turn in turns[2:]:
             waiting.append(threads.submit(lanes.place, turn.report))
@@ -183,12 +179,13 @@ def test_at_the_limit_of_all_hosts_who_waits_longest_goes_first() -> None:
             assert not any(one.done() for one in waiting[number + 1 :])
 
 
-def test_no_more_are_handed_out_ahead_at_all_hosts_than_at_one() -> None:
+def test_no_more_are_handed_out_ahead_at_all_hosts_than_at_one_nor_hired_for_it() -> None:
     hosts = {app: f"host-{app}" for app in "abcdef"}
     lanes = Lanes(16, 0, hosts, 1, 32, 3)
     for app in hosts:
         lanes.add(reports(app, 9))
         lanes.accepted(app)
+    assert lanes.hands() == 6 + 3
     for _ in range(6 + 3):
         taken(lanes)
     assert waits(lanes)
@@ -201,7 +198,7 @@ def test_what_is_to_be_downloaded_once_more_goes_before_what_waits_ahead() -> No
     lanes.place(turns[2].report)  # three at once by now
     lanes.place(turns[3].report)
     others = [taken(lanes) for _ in range(2)]
-    with helpers(lanes, 3) as threads:
+    with helpers(lanes) as threads:
         ahead = [threads.submit(lanes.place, turn.report) for turn in others]
         time.sleep(0.02)
         again = threads.submit(lanes.place, turns[0].report)
@@ -215,7 +212,7 @@ def test_what_is_to_be_downloaded_once_more_goes_before_what_waits_ahead() -> No
 def test_what_needs_no_place_after_all_stands_in_nobodys_way() -> None:
     lanes = ahead_of(2, 2)
     turns = [taken(lanes) for _ in range(4)]
-    with helpers(lanes, 1) as threads:
+    with helpers(lanes) as threads:
         for _ in range(36):  # whose files lie there already
             lanes.done(turns[-1], ended(turns[-1], Outcome.ADOPTED))
             turns[-1] = threads.submit(taken, lanes).result(5)
@@ -226,7 +223,7 @@ def test_fault_12_what_waits_beside_mere_silence_gets_a_place() -> None:
     lanes = ahead_of(1, 1)
     lanes.asked(taken(lanes).report, 100.0)
     following = taken(lanes)
-    with helpers(lanes, 1) as threads:
+    with helpers(lanes) as threads:
         placed = threads.submit(lanes.place, following.report)
         time.sleep(0.02)
         assert not placed.done()
