@@ -26,11 +26,13 @@ def live_through(
     figure(
         f"app-years simulated: {app_years:.0f}; seeds: {len(outcomes)}; passes: {counts['passes']:,}; "
         f"requests: {counts['requests']:,}; deaths of processes: {counts['deaths']:,}; "
+        f"writes: {counts['writes']:,} in {counts['commits']:,} commits; "
         f"violations: {len(bad)}; app-years a minute of one core: {pace:.0f}"
     )
     if bad:
         pytest.fail("\n\n".join(one.story(years, apps, storms) for one in bad), pytrace=False)
     assert counts["deaths"] >= len(outcomes)
     assert counts["stored"] > app_years * 250
+    assert counts["commits"] < counts["writes"], "some commits are shared"
     assert counts["failed"] and counts["waiting"]
     return app_years

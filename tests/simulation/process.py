@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportsync.errors import Stopped, StorageError
 from reportsync.ledger import Ledger
+from reportsync.ledger.batch import GroupCommit
 from reportsync.model import Report
 from reportsync.service.world import World, open_world
 from reportsync.settings import Config
@@ -150,12 +151,35 @@ class SimStop(Stop):
             raise Stopped("stopped on request")
 
 
+class SimGroup(GroupCommit):
+    """Group commit on a disk that takes its time, in which others come and share the next one.
+
+    The time passes once the rows are there and before anybody hears of it, so that the process may die
+    between the two.
+    """
+
+    def __init__(self, process: Process, real: GroupCommit) -> None:
+        super().__init__(real._begin, real._make_durable)
+        self._process = process
+
+    def _commit(self, entries: list[Any]) -> None:
+        super()._commit(entries)
+        world = self._process.world
+        world.watch.counts["commits"] += 1
+        world.watch.counts["writes"] += len(entries)
+        if not self._process.locks:
+            self._process.step()
+            world.scheduler.sleep(world.chance.random() * 0.5)
+            self._process.step()
+
+
 class SimLedger:
     """The real ledger, with a step before and after each commit."""
 
     def __init__(self, process: Process, ledger: Ledger) -> None:
         self._process = process
         self.real = ledger
+        ledger._group = SimGroup(process, ledger._group)
         self.path = ledger.path
         self.dialect = ledger.dialect
 

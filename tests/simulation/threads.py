@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from reportsync.ledger import claims, place
+from reportsync.ledger import batch, claims, place
 from reportsync.ledger import ledger as ledger_module
 from reportsync.service import background, gauged, lanes, passes, verify
 
@@ -82,6 +82,26 @@ class _Condition:
             self.notify()
 
 
+class _Lock:
+    """Is handed on to whoever waits first."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._held = False
+        self._waiting: list[Turns] = []
+
+    def acquire(self) -> None:
+        while self._held:
+            self._waiting.append(self._scheduler.current)
+            self._scheduler.block()
+        self._held = True
+
+    def release(self) -> None:
+        self._held = False
+        if self._waiting:
+            self._scheduler.wake(self._waiting.pop(0))
+
+
 class _Local:
     """What each thread keeps for itself."""
 
@@ -122,6 +142,7 @@ def doubled(scheduler: Scheduler, table: Any) -> Iterator[None]:
     threads = SimpleNamespace(Thread=lambda target, **_: _Thread(scheduler, target))
     queues = SimpleNamespace(SimpleQueue=lambda: _Queue(scheduler), Empty=queue.Empty)
     conditions = SimpleNamespace(Condition=lambda _: _Condition(scheduler), Lock=lambda: None)
+    entry = batch._Entry
     running_time = SimpleNamespace(monotonic=lambda: scheduler.now)
     with (
         mock.patch.object(passes, "threading", threads),
@@ -131,6 +152,7 @@ def doubled(scheduler: Scheduler, table: Any) -> Iterator[None]:
         mock.patch.object(background, "time", running_time),
         mock.patch.object(lanes, "threading", conditions),
         mock.patch.object(gauged, "threading", SimpleNamespace(local=lambda: _Local(scheduler))),
+        mock.patch.object(batch, "_Entry", lambda act, files: entry(act, files, _Lock(scheduler))),
         mock.patch.object(ledger_module, "_engine", _engines()),
         mock.patch.object(claims, "this_process", table.this_process),
         mock.patch.object(claims, "_machine", table.machine),

@@ -51,7 +51,7 @@ class Taste:
         return cls(
             faults=storms * chance.choice((0.0, 0.005, 0.02, 0.05)),
             crashes=storms * chance.choice((0.0, 0.01, 0.03, 0.08)),
-            workers=chance.choice((1, 2, 3)),
+            workers=chance.choice((1, 2, 4, 8)),
             attempts=chance.choice((1, 2, 3)),
             interval=chance.choice(("12h", "1d")),
             cron_hours=chance.choice((8.0, 12.0, 24.0)),
