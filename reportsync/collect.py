@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from http import HTTPStatus
 from itertools import count
-from pathlib import Path
 
 from reportsync import retry
 from reportsync.archive import examine
@@ -19,12 +18,12 @@ from reportsync.errors import (
     NotThereYet,
     ReportsyncError,
     Stopped,
-    StorageError,
     TransientFault,
 )
 from reportsync.ledger import Ledger, claims, queries, records
 from reportsync.ledger.claims import Claim, ClaimLost, Settled, Taken
 from reportsync.model import Archive, Attempt, Clock, Outcome, Report
+from reportsync.present import inspect, lies
 from reportsync.settings import App, Http
 from reportsync.sources import Received, Source
 from reportsync.stop import Stop
@@ -175,6 +174,7 @@ class _Work:
     _started: datetime  # when it was claimed, and then when the host's turn had come
     _accepted: Callable[[], None]
     _requests: int = 0
+    _size: int | None = None  # of a body that came and was not taken
 
     @property
     def _report(self) -> Report:
@@ -261,11 +261,17 @@ class _Work:
                 opened.append(scratches.enter_context(self._tools.store.scratch(self._report)))
                 return opened[-1]
 
-            received = self._tools.source.fetch(
-                self._app, self._report.day, open_sink, self._accepted
-            )
-            scratch = opened[-1]
-            members = self._examined(scratch)
+            self._size = None
+            try:
+                received = self._tools.source.fetch(
+                    self._app, self._report.day, open_sink, self._accepted
+                )
+                scratch = opened[-1]
+                members = self._examined(scratch)
+            except AttemptFailed as error:
+                if opened:  # which an answer with this status alone leads to
+                    error.status, self._size = HTTPStatus.OK.value, opened[-1].size
+                raise
             return self._keep(scratch, members, received)
 
     def _examined(self, scratch: Scratch) -> int:
@@ -284,13 +290,16 @@ class _Work:
             [] if self._claim.fresh else self._tools.ledger.read(queries.versions_of, self._report)
         )
         held = [row.archive for row in versions if row.held]
-        if held and held[-1].sha256 == scratch.sha256:
-            return self._unchanged(held[-1], received)
         lost = [
             row.archive.version
             for row in versions
             if not row.held and row.archive.sha256 == scratch.sha256
         ]
+        if held and held[-1].sha256 == scratch.sha256:
+            if lies(self._tools.store, held[-1], self._tools.stop):
+                return self._unchanged(held[-1], received)
+            # Lost or damaged, and nobody knew: here it is again.
+            lost = [held[-1].version]
         # Not counting names without a row: what was killed before it could record may have left this very
         # archive under the next one.
         recorded = (row.archive.version for row in versions)
@@ -339,7 +348,7 @@ class _Work:
 
     def _failed(self, error: AttemptFailed) -> Collected:
         outcome = outcome_of(error)
-        attempt = self._attempt(outcome, error.status, None, error.message)
+        attempt = self._attempt(outcome, error.status, self._size, error.message)
         row = self._tools.ledger.read(queries.report_row, self._report)
         counted = retry.tells_of_day(error)
         tries = (row.tries if row else 0) + counted
@@ -397,53 +406,3 @@ def outcome_of(error: AttemptFailed) -> Outcome:
             return Outcome.WAITING
         case _:
             return Outcome.FAILED
-
-
-def inspect(store: Store, report: Report, version: int, stop: Stop) -> Archive | None:
-    """Return the archive that lies under a final name if it is whole; else move it to quarantine.
-
-    None as well if it is gone. One wrong reading moves no file: it is read again, from the disk if possible.
-    Promises that the archive is durable. Raises `StorageError` when it cannot be read or moved, or two
-    wrong readings differ, and `Stopped`.
-    """
-    path = store.path(report, version)
-    wrong: list[tuple[str, str]] = []
-    try:
-        while len(wrong) < 2:
-            try:
-                archive = _whole(store, report, version, stop)
-            except AttemptFailed as error:
-                wrong.append((error.message, store.digest(report, version, stop.check_cut)[1]))
-                store.drop_cached(report, version)
-            else:
-                store.make_durable([path])
-                return archive
-    except FileNotFoundError:
-        return None
-    if wrong[0] != wrong[1]:
-        raise untrusted(path)
-    store.quarantine(report, path, wrong[0][0])
-    return None
-
-
-def _whole(store: Store, report: Report, version: int, stop: Stop) -> Archive:
-    """Return the archive under a final name; `AttemptFailed` if it is not whole, FileNotFoundError."""
-    with (
-        store.open_archive(report, version) as file,
-        storage_trouble("read", store.path(report, version)),
-    ):
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        contents = examine(file, size, check_stop=stop.check_cut)
-        # Somebody else put it there, and may not have waited for the disk.
-        os.fsync(file.fileno())
-    size, sha256 = store.digest(report, version, stop.check_cut)
-    return Archive(report, version, size, sha256, contents.members)
-
-
-def untrusted(path: Path) -> StorageError:
-    """Return the error for a file of which two readings differed, and neither was right."""
-    return StorageError(
-        f"cannot trust what is read of {path}: two readings differed, and neither was right",
-        hint="look after the disk and the memory of this machine",
-    )

@@ -78,7 +78,14 @@ def print_status(context: Context, found: dict[str, Any]) -> None:
     put("  ".join(f"{mark} {state}" for state, (mark, _) in MARKS.items()))
     verified = [app["verified_since"] for app in found["apps"] if app["verified_since"]]
     if verified:
-        put_wrapped(f"Each archive was last read, and found whole, at {min(verified)} or later.")
+        which = "Every other archive" if _is_damaged(found) else "Each archive"
+        put_wrapped(f"{which} was last read, and found whole, at {min(verified)} or later.")
+
+
+def _is_damaged(found: dict[str, Any]) -> bool:
+    from reportsync.incidents import Cause
+
+    return any(one["key"].startswith(f"{Cause.DAMAGE}:") for one in found["incidents"])
 
 
 def _sentence(context: Context, found: dict[str, Any]) -> str:
@@ -88,8 +95,12 @@ def _sentence(context: Context, found: dict[str, Any]) -> str:
         return "Nothing is due yet."
     if not missing:
         waived = sum(app["waived"] for app in apps)
-        text = f"Every due day is there: {expected - waived} stored"
-        return styled(context, text + (f", {waived} waived." if waived else "."), "bold green")
+        text = f"{expected - waived} stored" + (f", {waived} waived." if waived else ".")
+        if _is_damaged(found):
+            return styled(
+                context, f"Every due day was stored, not all are whole: {text}", "bold red"
+            )
+        return styled(context, f"Every due day is there: {text}", "bold green")
     short = [app["name"] for app in apps if app["missing"]]
     verb = "is" if missing == 1 else "are"
     return styled(

@@ -34,6 +34,7 @@ from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.seen import Watch, seen_in
 from reportsync.service.world import World
 from reportsync.settings import Config
+from reportsync.store import Obstructed
 from reportsync.web import StatusServer
 
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -196,7 +197,8 @@ class Daemon:
                 self._vitals.end(error)
             return
         self._metrics.pass_ended(self._world.clock(), ok=summary.trouble is None)
-        self._vitals.end()
+        # What lies in the way of one app holds up no other.
+        self._vitals.end(well=summary.trouble is None or isinstance(summary.trouble, Obstructed))
 
     def _told_pass(self) -> Summary:
         watch = Watch(_Diarist(self._logger, self._metrics, self._vitals))

@@ -31,6 +31,7 @@ class Vitals:
         self._idle.set()
         self._alive_at = time.monotonic()
         self._last_pass: datetime | None = None
+        self._last_good: datetime | None = None
         self._failed: Exception | None = None
         self._overdue_looks = 0
         self._offset = self._clock_offset()
@@ -44,9 +45,14 @@ class Vitals:
         """Note that the pass under way got somewhere."""
         self._alive_at = time.monotonic()
 
-    def end(self, failed: Exception | None = None) -> None:
-        """Note that a pass has ended; `failed` is the error of ours that ended it."""
+    def end(self, failed: Exception | None = None, *, well: bool = False) -> None:
+        """Note that a pass has ended; `failed` is the error of ours that ended it.
+
+        `well`: disk and ledger let it do its work.
+        """
         self._last_pass = self._clock()
+        if well:
+            self._last_good = self._last_pass
         self._failed = self._failed or failed
         self._idle.set()
 
@@ -84,6 +90,7 @@ class Vitals:
             scheduler_alive=scheduler_is_alive(),
             started=self._started,
             last_pass=self._last_pass,
+            last_good=self._last_good,
             interval=self._interval,
             progress=None if self._idle.is_set() else self._clock() - silent,
             silence=timedelta(seconds=self._silence),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reportsync.archive import examine
-from reportsync.collect import untrusted
 from reportsync.errors import AttemptFailed, StorageError
 from reportsync.model import Archive
+from reportsync.present import untrusted
 from reportsync.store import Store, storage_trouble
 from reportsync.store.store import Identity
 

@@ -22,6 +22,7 @@ from reportsync.ledger import records, upkeep
 from reportsync.model import Outcome, Report
 from reportsync.plan import Ask, Planned, plan
 from reportsync.service.gauged import Gauged
+from reportsync.service.known_damage import mend_known_damage
 from reportsync.service.lanes import Lanes, NoPlace
 from reportsync.service.sums import back_up, write_sums
 from reportsync.service.world import World, coverages
@@ -189,6 +190,7 @@ class _Pass:
             self._world.refuse_other_ledger()
             self._world.store.sweep()
             self._world.ledger.write(upkeep.begin_pass, self._id, self._order.kind, self._started)
+            mend_known_damage(self._world, self._order.apps)
             self._queue_due(self._started)
             self._work()
             if self._order.wait_for_busy:

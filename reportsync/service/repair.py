@@ -12,11 +12,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from reportsync.collect import inspect
 from reportsync.errors import StorageError
 from reportsync.ledger import Ledger, audit, open_writing, queries, records
 from reportsync.ledger.audit import Audit
 from reportsync.model import Archive, Clock, Report
+from reportsync.present import inspect
 from reportsync.service.mending import Mended, Tell, mend_archive
 from reportsync.service.rebuild import Wanted, foreseen_ledger
 from reportsync.service.verify import Notes, checked, held_archives, refuse_dead_disk

@@ -15,7 +15,8 @@ from reportsync.web.standing import Standing, stalled
 class Liveness:
     """What the daemon knows of itself.
 
-    `last_pass` is when the last pass ended. `progress` is the last sign of life of a pass under way, None
+    `last_pass` is when the last pass ended, `last_good` when one last did that disk and ledger let do its
+    work. `progress` is the last sign of life of a pass under way, None
     while there is none; `silence` is for how long such a pass may have nothing to tell.
     """
 
@@ -23,6 +24,7 @@ class Liveness:
     started: datetime
     last_pass: datetime | None
     interval: timedelta
+    last_good: datetime | None = None
     progress: datetime | None = None
     silence: timedelta = timedelta(hours=1)
 
@@ -44,8 +46,8 @@ def health(
     """Say whether the daemon makes progress at `now`; `standings` is None if the ledger cannot be read.
 
     Unhealthy when the scheduler is dead, the ledger cannot be read, a pass under way has been silent for
-    too long, no pass has ended for two intervals, or nothing has succeeded for too long (see `stalled`,
-    judged once a pass has ended).
+    too long, no pass has ended for two intervals, disk or ledger have failed each pass for as long, or
+    nothing has succeeded for too long (see `stalled`, judged once a pass has ended).
     """
     if not live.scheduler_alive:
         return Verdict(False, "the scheduler's thread is dead")
@@ -56,6 +58,10 @@ def health(
         return Verdict(False, late)
     if live.last_pass is None:
         return Verdict(True, "the first pass is under way")
+    since = live.last_good or live.started
+    if live.last_good != live.last_pass and now - since > _two_intervals(live):
+        why = "the archive or the ledger cannot be used; the log says why"
+        return Verdict(False, f"every pass has failed since {instant_text(since)}: {why}")
     stuck = stalled(standings, last_arrival, now)
     if stuck is not None:
         last = instant_text(last_arrival) if last_arrival else "never"
@@ -70,9 +76,13 @@ def _late(live: Liveness, now: datetime) -> str | None:
             return None
         return f"a pass has been silent since {instant_text(live.progress)}"
     since = live.last_pass or live.started
-    if now - since <= 2 * live.interval + SLACK:
+    if now - since <= _two_intervals(live):
         return None
     return f"no pass has ended since {instant_text(since)}"
+
+
+def _two_intervals(live: Liveness) -> timedelta:
+    return 2 * live.interval + SLACK
 
 
 def readiness(live: Liveness, ledger_readable: bool) -> Verdict:

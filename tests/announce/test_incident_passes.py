@@ -139,13 +139,15 @@ def test_damage_is_told_once_and_over_when_the_file_is_right_again(tmp_path: Pat
         with stage.world() as world, stage.announcer() as announcer:
             path = world.store.path(Report("shop", NEWEST), 1)
             right = path.read_bytes()
-            for content in (right[:-1] + b"x", right[:-1] + b"x", right):
-                path.chmod(0o600)
-                path.write_bytes(content)
+            path.chmod(0o600)
+            path.write_bytes(right[:-1] + b"x")
+            stage.sandbox.faults.add(Fault("500", day=NEWEST, times=1))
+            for content in (right[:-1] + b"x", None, right):
                 stage.pass_by(minutes=5)
                 checked = verified(world)
                 bad = {one.archive.report for one in checked if one.found is not Found.OK}
                 announcer.found(world.ledger, Seen(damaged=frozenset(bad)))
+                assert (path.read_bytes() if path.exists() else None) == content
                 stage.step(world, announcer)
         assert stage.logged == [
             "shop: 1 archive is damaged or lost",

@@ -98,6 +98,29 @@ def test_force_finds_the_same_content_unchanged(place: Place) -> None:
     assert place.zips() == before
 
 
+@pytest.mark.parametrize("damage", ["lost", "damaged"])
+def test_fault_30_force_puts_back_an_archive_that_was_lost_or_damaged_unnoticed(
+    place: Place, damage: str
+) -> None:
+    with Sandbox([APP]) as sandbox:
+        place.serve(sandbox, [APP])
+        place.run("sync")
+        before = place.zips()
+        spoilt = place.archive / min(before)
+        if damage == "lost":
+            spoilt.unlink()
+        else:
+            spoilt.chmod(0o640)
+            spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"?")
+        done = place.run("backfill", "--since", "-30d", "--force", "--json")
+    assert (done.summary["stored"], done.summary["unchanged"], done.code) == (1, 19, 0)
+    assert place.zips() == before
+    assert place.run("verify").code == 0
+    assert check_sums(place.archive) == 20
+    kept = [path.name for path in (place.archive / ".quarantine").rglob("*.bin")]
+    assert len(kept) == (damage == "damaged")
+
+
 @pytest.mark.slow
 def test_fault_19_a_report_that_changed_becomes_a_version_beside_the_old_one(place: Place) -> None:
     with Sandbox([APP]) as sandbox:

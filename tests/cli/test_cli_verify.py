@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -214,6 +215,40 @@ def test_fault_30_sync_fetches_a_reopened_day_by_itself(filled: Place) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("spoil", [Path.unlink, damage])
+def test_fault_30_what_verify_found_is_told_by_status_and_fetched_by_sync(
+    filled: Place, spoil: Callable[[Path], None]
+) -> None:
+    before = filled.zips()
+    spoil(file_of(filled, 5))
+    assert filled.run("verify").code == 4
+    told = filled.run("status")
+    assert told.out.startswith("Every due day was stored, not all are whole: 8 stored.")
+    assert "Every other archive was last read, and found whole, at" in told.out
+    with Sandbox([APP]) as sandbox:
+        filled.serve(sandbox, [APP])
+        done = filled.run("sync", "--json")
+    assert [request.name for request in sandbox.requests] == [name_of(ago(5))]
+    assert (done.summary["stored"], done.code) == (1, 0)
+    assert filled.zips() == before
+    again = filled.run("status")
+    assert again.out.startswith("Every due day is there: 8 stored.")
+    assert "Each archive was last read, and found whole, at" in again.out
+
+
+def test_fault_30_what_a_person_has_put_back_since_verify_is_not_asked_for(filled: Place) -> None:
+    file = file_of(filled, 5)
+    right = file.read_bytes()
+    file.unlink()
+    assert filled.run("verify").code == 4
+    file.write_bytes(right)
+    with Sandbox([APP]) as sandbox:
+        filled.serve(sandbox, [APP])
+        assert filled.run("sync").code == 0
+        assert not sandbox.requests
+    assert filled.run("status").out.startswith("Every due day is there: 8 stored.")
+
+
 def test_fault_31_a_lost_ledger_comes_back_from_its_backup_and_the_tree(filled: Place) -> None:
     assert filled.run("waive", "one", str(ago(3)), "--reason", "kept in the backup").code == 0
     filled.ledger.unlink()

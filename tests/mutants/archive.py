@@ -85,7 +85,7 @@ MUTANTS = (
     Mutant(
         "adopted-unread",
         "a file that lies there is adopted only if it is a whole zip",
-        "collect.py",
+        "present.py",
         "        contents = examine(file, size, check_stop=stop.check_cut)\n",
         "        contents = examine(file, size, check_stop=stop.check_cut) if size < 0 else None\n"
         "        contents = type('Contents', (), {'members': 1})\n",
@@ -96,7 +96,7 @@ MUTANTS = (
     Mutant(
         "adopted-after-one-look",
         "one wrong reading of a file moves it nowhere",
-        "collect.py",
+        "present.py",
         "        while len(wrong) < 2:\n",
         "        while not wrong:\n",
         ("passes/test_adopting.py::test_fault_30_a_file_that_was_read_wrongly_once_is_adopted",),

@@ -34,6 +34,21 @@ def test_fault_17_a_damaged_archive_is_not_stored_and_comes_whole_later(
     assert list(here.archive.rglob("*.part")) == []
 
 
+@pytest.mark.parametrize("kind", ["truncated-zip", "bad-crc", "cut", "cut-no-length"])
+def test_row_16_an_attempt_whose_body_was_not_taken_keeps_its_status_and_bytes(
+    here: Here, kind: str
+) -> None:
+    with (
+        Sandbox([APP], faults=[Fault(kind, day=ago(1))], clock=here.clock) as sandbox,
+        here.world(sandbox, APP) as world,
+    ):
+        _, heard = sync(world)
+        (ended,) = (one for one in heard.ended_all if one.outcome is Outcome.FAILED)
+        (attempt,) = world.ledger.read(queries.attempts_of, Report("one", ago(1)))
+    assert (ended.status, attempt.status) == (200, 200)
+    assert attempt.size is not None and attempt.size == ended.size
+
+
 def test_invariant_1_what_lies_under_the_next_name_is_not_taken_for_what_was_fetched(
     here: Here,
 ) -> None:

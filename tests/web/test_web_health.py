@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -118,6 +119,21 @@ def test_health_fails_when_nothing_has_succeeded_for_too_long_whatever_the_passe
     two = [stand("a", {NEWEST: None}), stand("b", {NEWEST: None})]
     assert "each of 2 apps that should be there is missing; last arrival never" in (
         health(live, two, None, LATE).text
+    )
+
+
+def test_invariant_12_health_fails_when_disk_or_ledger_have_failed_every_pass_for_two_intervals() -> (
+    None
+):
+    limit = timedelta(minutes=12)
+    for past, good in ((limit, True), (limit + timedelta(seconds=1), False)):
+        assert health(replace(alive(), last_good=NOW - past), [], None, NOW).good == good
+        fresh = replace(alive(), last_good=None, started=NOW - past)
+        assert health(fresh, [], None, NOW).good == good, "none was a good one since the start"
+    failing = replace(alive(), last_good=NOW - timedelta(hours=1))
+    assert health(failing, [stand()], None, NOW).text == (
+        "every pass has failed since 2026-07-30T13:22:31Z: "
+        "the archive or the ledger cannot be used; the log says why"
     )
 
 

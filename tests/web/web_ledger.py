@@ -157,14 +157,15 @@ def _missing(rows: dict[sa.Table, list[dict[str, Any]]], one: History, day: date
 
 
 def alive(now: datetime = NOW, **changes: Any) -> Liveness:
-    """Return the liveness of a daemon that is well at `now`."""
+    """Return the liveness of a daemon that is well at `now`, and whose last pass was a good one."""
     well = Liveness(
         scheduler_alive=True,
         started=now - timedelta(days=3),
         last_pass=now - timedelta(minutes=2),
         interval=timedelta(minutes=5),
     )
-    return replace(well, **changes)
+    last_pass = changes.get("last_pass", well.last_pass)
+    return replace(well, last_good=last_pass, **changes)
 
 
 @dataclass
