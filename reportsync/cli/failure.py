@@ -78,6 +78,12 @@ def show(error: ReportsyncError) -> None:
         say(f"  only if all of it is lost, to begin anew: {mask(error.last_resort)}")
 
 
+def tell_restored(backup: Path | None) -> None:
+    """Say that a lost ledger was replaced by its `backup`; nothing if none was."""
+    if backup is not None:
+        say(f"reportsync: the ledger was lost; its backup {backup} has taken its place")
+
+
 def _aborted(error: click.Abort) -> int:
     """Tell a person who has interrupted from compiled code that ends too early, click's other reason."""
     if not isinstance(error.__cause__, EOFError):

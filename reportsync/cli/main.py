@@ -95,7 +95,7 @@ class Commands(click.Group):
 @click.option(
     "--config",
     "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="The config file; else $REPORTSYNC_CONFIG, ./config.yaml, "
     "$XDG_CONFIG_HOME/reportsync/config.yaml, /etc/reportsync/config.yaml.",

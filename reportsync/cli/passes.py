@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reportsync.cli.context import Context
-from reportsync.cli.failure import show
+from reportsync.cli.failure import show, tell_restored
 from reportsync.cli.listeners import listener_for
 from reportsync.cli.output import say
 from reportsync.errors import Stopped, StorageError
@@ -45,6 +45,7 @@ def tell_pass(
         announcer.begin()
         try:
             with open_world(config, stop) as world:
+                tell_restored(world.ledger.restored_from)
                 expect_arrivals(config, world.ledger)
                 summary = run(world, watch)
                 seen = watch.seen(summary.trouble, summary.only)

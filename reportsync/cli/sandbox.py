@@ -31,7 +31,7 @@ _EPILOG = "\b\nFaults:\n" + FAULT_HELP.replace("\n\n", "\n \n")
 @click.option(
     "--apps",
     "apps_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="Your own config, to rehearse it; else two made-up apps.",
 )

@@ -11,7 +11,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
-from reportsync.cli.failure import show
+from reportsync.cli.failure import show, tell_restored
 from reportsync.cli.options import APP, JSON, LARGEST
 from reportsync.cli.output import plural, put, put_json, say
 from reportsync.cli.signals import supervised
@@ -83,6 +83,7 @@ def verify(
         try:
             if not nothing_kept(config):
                 with open_world(config, stop) as world, announcer_for(context, config) as announcer:
+                    tell_restored(world.ledger.restored_from)
                     try:
                         re_hash_all(world, list(names) or None, first, oldest, tell)
                     finally:
@@ -183,6 +184,8 @@ def repair(
         only = frozenset(found.reopened)
         order = Order("repair", apps, Ask(patient=False), config.http.workers, only=only)
         summary = run_pass(world, order, listener)
+        adopted = sum(one.action == "adopt" for one in told)
+        summary = replace(summary, adopted=summary.adopted + adopted)
         if found.unreadable is None:
             return summary
         trouble = summary.trouble or found.unreadable

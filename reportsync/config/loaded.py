@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from collections.abc import Mapping as Environ
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reportsync.config.build import build, same_reports
-from reportsync.config.document import Finding, Node, parse
+from reportsync.config.document import Finding, Mapping, Node, Sequence, parse
 from reportsync.config.find import WRITABLE_BY_ALL, Found, find, read, refuse_strangers
 from reportsync.config.problems import in_order, problem_line
-from reportsync.config.references import Surroundings, resolve
+from reportsync.config.references import Surroundings, references_in, resolve
 from reportsync.config.secrets import exposed, remember, unmaskable
 from reportsync.errors import ConfigError
 from reportsync.settings import Config
@@ -26,9 +27,12 @@ class Loaded:
     path: Path  # absolute
     source: str  # how it was found: "--config", "$REPORTSYNC_CONFIG", "./config.yaml", ...
     warnings: tuple[str, ...] = ()  # lines as from `format_problems`
+    keys: tuple[
+        tuple[str, ...], ...
+    ] = ()  # of each app in order: see `references_in` its secret_key
 
 
-def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
+def load(path: Path | None = None, environ: Environ[str, str] = os.environ) -> Loaded:
     """Return the configuration of `path`, or of the first config file that there is.
 
     Looks at `path` (`--config`), `$REPORTSYNC_CONFIG`, `./config.yaml`, the user's and the
@@ -49,7 +53,16 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
     findings = [*findings, *unresolved, *open_secrets, *wrong]
     if config is None or findings:
         raise _error(found.path, findings, tree, close=bool(open_secrets))
-    return _loaded(config, found, tree, [*_open_to_all(tree, content.mode)])
+    loaded = _loaded(config, found, tree, [*_open_to_all(tree, content.mode)])
+    return replace(loaded, keys=tuple(_keys(raw, folder)))
+
+
+def _keys(raw: Node, folder: Path) -> Iterator[tuple[str, ...]]:
+    """Yield for each app of a valid config how it refers to its keys."""
+    assert isinstance(raw, Mapping) and isinstance(raw.entries["apps"].value, Sequence)
+    for app in raw.entries["apps"].value.items:
+        assert isinstance(app, Mapping)
+        yield references_in(app.entries["secret_key"].value, folder)
 
 
 def _open_to_all(tree: Node, mode: int) -> Iterator[Finding]:

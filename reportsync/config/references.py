@@ -70,6 +70,26 @@ def resolve(tree: Node, around: Surroundings) -> tuple[Node, list[Finding]]:
     return walk(tree, ()), findings
 
 
+def references_in(node: Node, folder: Path) -> tuple[str, ...]:
+    """Return the values of `node`, a text or a list of texts, each of which is one reference and no more.
+
+    They are as written, but that relative files, which start from `folder`, become absolute. Empty if one
+    of them is anything else, or has a default, which may be a secret.
+    """
+    values = node.items if isinstance(node, Sequence) else (node,)
+    found = [_reference(one.text or "", folder) for one in values if isinstance(one, Scalar)]
+    return tuple(found) if found and all(found) and len(found) == len(values) else ()
+
+
+def _reference(text: str, folder: Path) -> str:
+    match = _REFERENCE.fullmatch(text)
+    if match is None or match["kind"] is None or ":-" in match["what"]:
+        return ""
+    if match["kind"] == "file":
+        return f"${{file:{place_path(Path(match['what']), folder)}}}"
+    return text
+
+
 def _scalar(node: Scalar, place: Place, around: Surroundings, findings: list[Finding]) -> Scalar:
     text, literal, fetched, broken, end = "", "", [], False, 0
     raw = node.text or ""

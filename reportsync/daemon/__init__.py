@@ -35,6 +35,8 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
             with ExitStack() as opened:
                 with ended_by_signals(logger):
                     world = opened.enter_context(open_world(config, Stop()))
+                    if (backup := world.ledger.restored_from) is not None:
+                        logger.warning("ledger restored", backup=str(backup))
                     daemon = Daemon(world, load, logger, metrics)
                 ended = daemon.run()
         except StorageError as error:

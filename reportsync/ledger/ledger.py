@@ -69,6 +69,9 @@ class Ledger:
     ) -> None:
         self._engine = engine
         self.path = path
+        self.restored_from: Path | None = (
+            None  # the backup that took the place of a lost one just now
+        )
         self._lock_wait = lock_wait
         self._identity = place.in_use.add(path) if path else None
         self._closed = False

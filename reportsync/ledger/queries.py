@@ -228,6 +228,13 @@ _SUMS = sa.select(archives.c.day, archives.c.version, archives.c.sha256).where(
 )
 
 
+def years_of(connection: sa.Connection, app: str) -> list[int]:
+    """Return the years of which `app` has held archives, in order."""
+    year = sa.extract("year", archives.c.day)
+    query = sa.select(year).where(archives.c.app == app, archives.c.held.is_(True))
+    return sorted(int(one) for one in connection.execute(query.distinct()).scalars())
+
+
 def stale_years(connection: sa.Connection) -> list[tuple[str, int, int]]:
     """Return (app, year, serial) of each SHA256SUMS that is behind."""
     return [(app, year, serial) for app, year, serial in connection.execute(_STALE)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -41,10 +42,14 @@ class SandboxApp:
     holes: frozenset[date] = frozenset()
     until: date | None = None
     name: str | None = None
+    references: tuple[str, ...] = ()
 
     @classmethod
-    def from_app(cls, app: App) -> SandboxApp:
-        """Return the stand-in for a configured `app`: same id, keys, days and schedule."""
+    def from_app(cls, app: App, references: tuple[str, ...] = ()) -> SandboxApp:
+        """Return the stand-in for a configured `app`: same id, keys, days and schedule.
+
+        `references` are those of its file by which the keys are found, as far as they are no secrets.
+        """
         return cls(
             app_id=app.app_id,
             secret_keys=tuple(key.get_secret_value() for key in app.secret_key),
@@ -53,6 +58,7 @@ class SandboxApp:
             timezone=app.timezone,
             report_time=app.report_time,
             name=app.name,
+            references=references,
         )
 
     def signed(self, file_name: str, signature: str) -> bool:
@@ -90,7 +96,8 @@ def load_apps(path: Path) -> tuple[SandboxApp, ...]:
     """
     from reportsync import config  # a heavy import, not needed for the made-up apps
 
-    return tuple(SandboxApp.from_app(app) for app in config.load(path).config.apps)
+    loaded = config.load(path)
+    return tuple(map(SandboxApp.from_app, loaded.config.apps, loaded.keys))
 
 
 def sample_apps(today: date, days: int = 30) -> tuple[SandboxApp, ...]:
@@ -117,28 +124,46 @@ def sample_config(url: str, apps: Iterable[SandboxApp]) -> str:
     """Return a config (YAML) with which reportsync fetches the reports of `apps` from `url`.
 
     Archive and ledger stand beside the config file. Only the keys of the made-up apps are written
-    out; for a real one the text says from which environment variable it is read.
+    out; a real one is referred to as the user's file does, or by an environment variable that the text
+    asks to be set.
     """
-    blocks = "".join(_block(url, app) for app in apps)
+    listed = list(apps)
+    variables = _variables(one for one in listed if not _is_told(one))
+    blocks = "".join(_block(url, app, variables.get(app)) for app in listed)
+    to_set = "".join(
+        f"# First: export {variable}=...  # the key of {app.name or app.app_id}\n"
+        for app, variable in variables.items()
+    )
     return (
-        f"# For the sandbox at {url}; in a file of yours it needs: chmod 600 FILE\napps:\n{blocks}"
+        f"# For the sandbox at {url}; in a file of yours it needs: chmod 600 FILE\n{to_set}"
+        f"apps:\n{blocks}"
         "storage:\n  archive: sandbox/archive\n  ledger: sqlite:///sandbox/ledger.db\n"
         "http:\n  rate: 0  # the sandbox needs no politeness\n"
     )
 
 
-def _block(url: str, app: SandboxApp) -> str:
-    name = app.name or app.app_id
-    variable = name.upper().replace("-", "_") + "_KEY"
-    if variable[0].isdigit():
-        variable = f"APP_{variable}"
-    keys = [
-        f'"{key}"' if key.startswith(_FAKE) else f'"${{env:{variable}}}"' for key in app.secret_keys
-    ]
+def _is_told(app: SandboxApp) -> bool:
+    """Say whether a config can say how the keys are found without a word of them."""
+    return bool(app.references) or all(key.startswith(_FAKE) for key in app.secret_keys)
+
+
+def _variables(apps: Iterable[SandboxApp]) -> dict[SandboxApp, str]:
+    """Return an environment variable for the key of each of `apps`, no two the same."""
+    found: dict[SandboxApp, str] = {}
+    for app in apps:
+        name = (app.name or app.app_id).upper().replace("-", "_")
+        plain = f"APP_{name}" if name[0].isdigit() else name
+        names = (f"{plain}{number}_KEY" for number in ("", *range(2, 10**6)))
+        found[app] = next(one for one in names if one not in found.values())
+    return found
+
+
+def _block(url: str, app: SandboxApp, variable: str | None) -> str:
+    keys = app.references or app.secret_keys if variable is None else (f"${{env:{variable}}}",)
     lines = [
-        f"- name: {name}",
+        f"- name: {app.name or app.app_id}",
         f"  app_id: {app.app_id}",
-        f"  secret_key: [{', '.join(dict.fromkeys(keys))}]",
+        f"  secret_key: {json.dumps(keys, ensure_ascii=False)}",
         f"  base_url: {url}",
         f"  since: {app.since}",
         *([f"  until: {app.until}"] if app.until else []),

@@ -23,7 +23,7 @@ from reportsync.service.verify import Notes, checked, held_archives, refuse_dead
 from reportsync.service.world import World, open_source
 from reportsync.settings import App, Config
 from reportsync.stop import Stop
-from reportsync.store import Scratch, Store
+from reportsync.store import SUMS, Scratch, Store, archive_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ def mend(world: World, apps: Sequence[App], tell: Tell) -> Repaired:
             refuse_dead_disk(unreadable, found)
     for report, version, path in _unrecorded(world.ledger, world.store, names, world.stop):
         _adopt(world, report, version, path, tell)
+    _have_sums_written(world, names, tell)
     _tell_rest(world.store, names, tell)
     to_fetch = world.ledger.read(queries.lost_reports, names)
     for report in to_fetch:
@@ -159,6 +160,29 @@ def _adopt_row(connection: Connection, archive: Archive, now: datetime) -> bool:
         return False
     records.adopt_row(connection, archive, now)
     return True
+
+
+def _have_sums_written(world: World, names: Sequence[str], tell: Tell) -> None:
+    """Have the pass that follows write each SHA256SUMS anew that does not say what the ledger does.
+
+    Nothing is told of those that are behind: it writes them in any case.
+    """
+    behind = {(app, year) for app, year, _ in world.ledger.read(queries.stale_years)}
+    for app in names:
+        for year in world.ledger.read(queries.years_of, app):
+            if (app, year) in behind:
+                continue
+            rows = world.ledger.read(queries.year_sums, app, year)
+            right = {archive_name(day, version): sha256 for day, version, sha256 in rows}
+            if world.store.read_sums(app, year) != right:
+                world.ledger.write(records.mark_stale, app, year)
+                tell(
+                    Mended(
+                        "write anew",
+                        f"{app}/{year:04}/{SUMS}",
+                        "it does not say what the ledger does",
+                    )
+                )
 
 
 def _tell_rest(store: Store, names: Sequence[str], tell: Tell) -> None:

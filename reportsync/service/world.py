@@ -102,10 +102,16 @@ def open_ledger(config: Config, store: Store | None = None) -> Ledger:
     """Open the ledger for writing; a lost one is first restored from its newest backup in the archive."""
     store = store or Store(config.storage.archive, config.storage.min_free)
 
-    def restore(path: Path) -> bool:
-        return backup.put_back(store.backups, path, store.look()) is not None
+    found: list[Path] = []
 
-    return open_writing(config.storage.ledger, store.make_durable, restore)
+    def restore(path: Path) -> bool:
+        newest = backup.put_back(store.backups, path, store.look())
+        found.extend([] if newest is None else [newest])
+        return newest is not None
+
+    ledger = open_writing(config.storage.ledger, store.make_durable, restore)
+    ledger.restored_from = next(iter(found), None)
+    return ledger
 
 
 @contextmanager

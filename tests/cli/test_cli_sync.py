@@ -193,3 +193,10 @@ def test_a_config_that_is_not_there_exits_78(place: Place, command: list[str]) -
     done = place.run(*command)
     assert (done.code, done.out) == (78, "")
     assert "reportsync init" in done.err
+
+
+def test_a_folder_in_place_of_a_config_exits_78(place: Place) -> None:
+    place.config = place.folder
+    done = place.run("sync")
+    assert (done.code, done.out) == (78, "")
+    assert f"cannot read the config file {place.folder}: Is a directory" in done.err

@@ -181,6 +181,7 @@ def test_fault_30_repair_adopts_what_nobody_asked_for(filled: Place) -> None:
     asked, done = repaired(filled)
     assert (asked, done.code) == ([], 0)
     assert sorted(actions(done)) == [("adopt", str(old)), ("adopt", str(second))]
+    assert done.summary["adopted"] == 2
     assert filled.run("verify", "--json").summary["ok"] == 10
     assert check_sums(filled.archive) == 10
 
@@ -249,6 +250,41 @@ def test_fault_30_what_a_person_has_put_back_since_verify_is_not_asked_for(fille
     assert filled.run("status").out.startswith("Every due day is there: 8 stored.")
 
 
+@pytest.mark.parametrize("content", [None, b"", b"0" * 64 + b"  20200101.zip\n"])
+def test_repair_writes_sums_anew_that_do_not_say_what_the_ledger_does(
+    filled: Place, content: bytes | None
+) -> None:
+    sums = file_of(filled, 3).with_name("SHA256SUMS")
+    right = sums.read_bytes()
+    sums.unlink()
+    if content is not None:
+        sums.write_bytes(content)
+    told = ("write anew", f"one/{ago(3):%Y}/SHA256SUMS")
+    _, foreseen = repaired(filled, "-n")
+    assert actions(foreseen) == [told]
+    assert (sums.read_bytes() if sums.exists() else None) == content
+    asked, done = repaired(filled)
+    assert (asked, actions(done), done.code) == ([], [told], 0)
+    assert sums.read_bytes() == right
+    assert actions(repaired(filled)[1]) == []
+
+
+@pytest.mark.parametrize("words", [["sync"], ["verify"], ["waive", "one", "-3d", "--reason", "x"]])
+@pytest.mark.parametrize("how", ["lost", "empty"])
+def test_fault_31_whoever_restores_a_lost_ledger_says_so(
+    filled: Place, words: list[str], how: str
+) -> None:
+    filled.ledger.unlink()
+    if how == "empty":
+        filled.ledger.touch(mode=0o600)
+    (backup,) = (filled.archive / ".ledger").iterdir()
+    told = f"reportsync: the ledger was lost; its backup {backup} has taken its place"
+    done = filled.run(*words, "--json")
+    assert done.code == 0
+    assert told in done.err.splitlines()
+    assert told not in filled.run(*words).err
+
+
 def test_fault_31_a_lost_ledger_comes_back_from_its_backup_and_the_tree(filled: Place) -> None:
     assert filled.run("waive", "one", str(ago(3)), "--reason", "kept in the backup").code == 0
     filled.ledger.unlink()
@@ -268,7 +304,7 @@ def test_fault_31_a_ledger_lost_with_its_backups_is_rebuilt_from_the_tree(filled
     shutil.rmtree(filled.archive / ".ledger")
     asked, done = repaired(filled)
     assert (asked, done.code) == ([], 0)
-    assert len(actions(done)) == 8
+    assert len(actions(done)) == done.summary["adopted"] == 8
     assert filled.run("verify", "--json").summary["ok"] == 8
     assert filled.zips() == before
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -116,6 +118,41 @@ def test_the_config_for_the_users_own_apps_names_a_variable_in_place_of_the_key(
     assert "hush" not in text
     loaded = config.load(write(tmp_path, text), {"SHOP_DE_KEY": "hush-hush"}).config
     assert [key.get_secret_value() for key in loaded.apps[0].secret_key] == ["hush-hush"]
+
+
+def test_the_config_for_the_users_own_apps_refers_to_keys_as_theirs_does(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "key").write_text("from-a-file\n")
+    text = OWN.replace(
+        '["${env:OWN_KEY}", "${env:OWN_KEY:-x}-old"]', '["${env:OWN_KEY}", "${file:key}"]'
+    )
+    path = write(tmp_path / "own", text)
+    environ = {"OWN_KEY": "from-the-environment"}
+    with mock.patch.dict(os.environ, environ):
+        text = sample_config("http://127.0.0.1:8399", load_apps(path))
+    assert "from-" not in text
+    (app,) = config.load(write(tmp_path, text), environ).config.apps
+    keys = [key.get_secret_value() for key in app.secret_key]
+    assert keys == ["from-the-environment", "from-a-file"]
+
+
+@pytest.mark.parametrize(
+    "key", ["literally-hush-hush", "${env:HUSH:-hush-hush}", "${env:A}hush-hush"]
+)
+def test_a_key_that_is_no_mere_reference_is_asked_for_by_a_variable_of_its_own(
+    tmp_path: Path, key: str
+) -> None:
+    one = OWN.replace('["${env:OWN_KEY}", "${env:OWN_KEY:-x}-old"]', f'"{key}"')
+    two = one.replace("shop-de", "shop_de").replace("OWNAPP01", "OWNAPP02").replace("\napps:\n", "")
+    with mock.patch.dict(os.environ, {"A": "aaaa"}):
+        text = sample_config("http://127.0.0.1:8399", load_apps(write(tmp_path, one + two)))
+    assert "hush-hush" not in text
+    for variable, name in (("SHOP_DE_KEY", "shop-de"), ("SHOP_DE2_KEY", "shop_de")):
+        assert f"# First: export {variable}=...  # the key of {name}\n" in text
+    environ = {"SHOP_DE_KEY": "first-key", "SHOP_DE2_KEY": "second-key"}
+    loaded = config.load(write(tmp_path, text), environ).config
+    keys = [app.secret_key[0].get_secret_value() for app in loaded.apps]
+    assert keys == ["first-key", "second-key"]
 
 
 def test_an_app_whose_name_begins_with_a_digit_gets_a_variable_that_can_be_set(
