@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from reportsync.cli.context import Context
+from reportsync.cli.failure import show
 from reportsync.cli.options import APP, JSON
 from reportsync.cli.output import plural, put, put_json, put_wrapped
 from reportsync.cli.tables import Cell, Column, print_table, styled
@@ -35,7 +36,11 @@ _COLUMNS = (
 
 @click.command()
 @APP
-@click.option("--check", is_flag=True, help="Exit 3 if a due report is missing.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Exit 3 if a due report is missing, 5 if the archive is not there.",
+)
 @JSON
 @click.pass_obj
 def status(context: Context, names: tuple[str, ...], check: bool, as_json: bool) -> int:
@@ -45,18 +50,21 @@ def status(context: Context, names: tuple[str, ...], check: bool, as_json: bool)
     nothing; works before the first pass and while a daemon runs.
     """
     from reportsync.service.status import status as coverage_status
-    from reportsync.service.world import chosen, look
+    from reportsync.service.world import absent_archive, chosen, look
 
     config = context.load().config
     apps = chosen(config, names)
     with look(config) as ledger:
         found = coverage_status(ledger, apps, system_clock())
+        absent = absent_archive(config, ledger)
     if as_json:
         put_json(found)
     else:
         print_status(context, found)
+    if absent is not None:
+        show(absent)
     missing = any(app["missing"] for app in found["apps"])
-    return exit_code(Findings(missing=missing)) if check else 0
+    return exit_code(Findings(missing=missing, storage=absent is not None)) if check else 0
 
 
 def print_status(context: Context, found: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from reportsync.errors import LedgerError, UsageProblem
+from reportsync.errors import LedgerError, StorageError, UsageProblem
 from reportsync.known import Coverage
 from reportsync.ledger import (
     Ledger,
@@ -119,6 +119,18 @@ def look(config: Config) -> Iterator[Ledger]:
     """Open the ledger for a command that only looks; before the first pass it is an empty one."""
     with open_reading(config.storage.ledger) as ledger:
         yield ledger
+
+
+def absent_archive(config: Config, ledger: Ledger) -> StorageError | None:
+    """Return why the archive that `ledger` is about cannot be used; None if it is there. Writes nothing."""
+    remembered = ledger.read(queries.archive_id)
+    store = Store(config.storage.archive, config.storage.min_free)
+    try:
+        if remembered is not None and store.look() != remembered:
+            store.open(remembered)  # which refuses, and says why
+    except StorageError as error:
+        return error
+    return None
 
 
 def chosen(config: Config, names: Sequence[str]) -> tuple[App, ...]:

@@ -123,6 +123,25 @@ def test_check_of_status_exits_3_on_gaps_and_0_without(place: Place) -> None:
     assert codes == [3, 3, 0]
 
 
+def test_fault_22_status_check_exits_5_while_the_archive_is_not_there(place: Place) -> None:
+    app = stand_in("one", 3)
+    with Sandbox([app]) as sandbox:
+        place.serve(sandbox, [app])
+        assert place.run("sync").code == 0
+    away = place.archive.rename(place.folder / "unmounted")
+    place.archive.mkdir()
+    told, checked = place.run("status"), place.run("status", "--check", "--json")
+    assert (told.code, checked.code) == (0, 5)
+    for done in (told, checked):
+        assert "mounted" in done.err and str(place.archive) in done.err
+    assert checked.json["apps"][0]["stored"] == 3
+    assert list(place.archive.iterdir()) == []
+    place.archive.rmdir()
+    assert place.run("status", "--check").code == 5
+    away.rename(place.archive)
+    assert place.run("status", "--check").code == 0
+
+
 def test_plan_says_what_is_fetched_now_and_what_waits_until_when(place: Place) -> None:
     with Sandbox([OPEN_END], faults=[Fault("404", day=ago(3))]) as sandbox:
         place.write(block(OPEN_END, sandbox.url).replace(", until: None", ""))
