@@ -163,26 +163,24 @@ def _adopt_row(connection: Connection, archive: Archive, now: datetime) -> bool:
 
 
 def _have_sums_written(world: World, names: Sequence[str], tell: Tell) -> None:
-    """Have the pass that follows write each SHA256SUMS anew that does not say what the ledger does.
+    """Have the pass that follows write each SHA256SUMS anew that lacks an archive, or says another sum.
 
-    Nothing is told of those that are behind: it writes them in any case.
+    Nothing is told of those that are behind: it writes them in any case. What one says of archives that
+    the ledger does not hold stays: they are to be fetched, and then it tells whether they are the same.
     """
     behind = {(app, year) for app, year, _ in world.ledger.read(queries.stale_years)}
     for app in names:
         for year in world.ledger.read(queries.years_of, app):
             if (app, year) in behind:
                 continue
+            noted = world.store.read_sums(app, year)
             rows = world.ledger.read(queries.year_sums, app, year)
-            right = {archive_name(day, version): sha256 for day, version, sha256 in rows}
-            if world.store.read_sums(app, year) != right:
+            if any(
+                noted.get(archive_name(day, version)) != sha256 for day, version, sha256 in rows
+            ):
                 world.ledger.write(records.mark_stale, app, year)
-                tell(
-                    Mended(
-                        "write anew",
-                        f"{app}/{year:04}/{SUMS}",
-                        "it does not say what the ledger does",
-                    )
-                )
+                what = f"{app}/{year:04}/{SUMS}"
+                tell(Mended("write anew", what, "it does not say what the ledger does"))
 
 
 def _tell_rest(store: Store, names: Sequence[str], tell: Tell) -> None:
