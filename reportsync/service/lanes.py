@@ -234,10 +234,9 @@ class Lanes:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Hand out nothing more; who was asked for before need not wait for a place."""
+        """Hand out nothing more; what was asked for before may still be downloaded once more."""
         with self._changed:
             self._closed = True
-            self._give_places()
             self._have_all_look()
             self._changed.notify_all()
 
@@ -322,12 +321,11 @@ class Lanes:
     def _give_places(self) -> None:
         """Give those without a place what there is, in the order of their turns.
 
-        What is to be downloaded once more goes first, and once all is closed it needs no room; a newest
-        day needs less room than a gap.
+        What is to be downloaded once more goes first; a newest day needs less room than a gap.
         """
         for one in sorted(self._pending.values(), key=lambda one: not one.begun):
             host = one.lane.host
-            if (self._closed or self._fits(host, one.newest)) and not self._is_given_up(one):
+            if self._fits(host, one.newest) and not self._is_given_up(one):
                 self._no_longer_pending(one.report)
                 host.asking[one.report] = one.newest
                 one.woken.notify()

@@ -411,16 +411,18 @@ def test_invariant_7_what_is_to_be_downloaded_once_more_goes_before_others_once_
         assert next_one.result(5) is not None
 
 
-def test_a_closed_lane_keeps_no_one_who_would_download_once_more() -> None:
+def test_what_was_asked_for_before_is_downloaded_once_more_though_the_lanes_are_closed() -> None:
     lanes = wide(8, 1, a="one")
     first = taken(lanes)
     exchanged(lanes, first.report)
-    for _ in range(2):
-        taken(lanes)
+    others = [taken(lanes) for _ in range(2)]
     with helpers(lanes) as threads:
         again = threads.submit(lanes.place, first.report)
         time.sleep(0.02)
         lanes.close()
+        time.sleep(0.02)
+        assert not again.done(), "the host is asked for no more than before"
+        lanes.done(others[0], ended(others[0]))
         assert again.result(5) is None
 
 

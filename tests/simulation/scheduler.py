@@ -53,6 +53,7 @@ class Scheduler:
         self._waiting: dict[Turns, None] = {}  # a set that keeps its order
         self._sleeping: list[tuple[float, int, Turns, int]] = []
         self._order = count()
+        self._to_start: Turns | None = None
 
     def spawn(self, work: Callable[[], None], owner: Owner | None) -> Turns:
         """Begin a thread of `owner`, which runs `work` when its turn comes."""
@@ -114,14 +115,28 @@ class Scheduler:
         for other in mine.joining:
             self.wake(other)
         self.current = self._choose()
-        mine.thread.parent = self.current.thread  # which a greenlet hands on to as it ends
+        # Which a greenlet hands on to as it ends.
+        mine.thread.parent = self._way_to(self.current).thread
 
     def _hand_on(self, mine: Turns) -> None:
         following = self._choose()
         if following is mine:
             return
         self.current = following
-        following.thread.switch()
+        self._way_to(following).thread.switch()
+        while mine is self._main and self._to_start is not None:
+            starting, self._to_start = self._to_start, None
+            starting.thread.switch()
+
+    def _way_to(self, following: Turns) -> Turns:
+        """Return whom to hand on to: a thread that has not begun is begun by the main one.
+
+        Begun by another it would stand on that one's stack, and many on each other's.
+        """
+        if following.thread or getcurrent() is self._main.thread:
+            return following
+        self._to_start = following
+        return self._main
 
     def _choose(self) -> Turns:
         if self._failure is not None and self._main in self._ready:
