@@ -18,7 +18,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from lacking import lack
+from lacking import IN_CI, lack
 
 SLOW_TEST_SECONDS = 600
 
@@ -26,6 +26,25 @@ SLOW_TEST_SECONDS = 600
 # a machine that is shared it would measure the neighbours.
 hypothesis.settings.register_profile("reportsync", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("reportsync")
+
+
+class _Failures:
+    """Names each test that fails at once: after a run of twenty minutes it is late to begin looking."""
+
+    def __init__(self, reporter: Any) -> None:
+        self._reporter = reporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._reporter.write_line(f"\nfailed: {report.nodeid}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Have failures named at once in CI, by the process that has the terminal."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if IN_CI and reporter is not None:
+        config.pluginmanager.register(_Failures(reporter))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -21,15 +21,16 @@ from reportsync.settings import Config
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A valid configuration and where it comes from."""
+    """A valid configuration and where it comes from.
+
+    `keys` are how each app, in order, refers to its keys: see `references_in`.
+    """
 
     config: Config
     path: Path  # absolute
     source: str  # how it was found: "--config", "$REPORTSYNC_CONFIG", "./config.yaml", ...
     warnings: tuple[str, ...] = ()  # lines as from `format_problems`
-    keys: tuple[
-        tuple[str, ...], ...
-    ] = ()  # of each app in order: see `references_in` its secret_key
+    keys: tuple[tuple[str, ...], ...] = ()
 
 
 def load(path: Path | None = None, environ: Environ[str, str] = os.environ) -> Loaded:

@@ -121,6 +121,18 @@ def test_fault_30_force_puts_back_an_archive_that_was_lost_or_damaged_unnoticed(
     assert len(kept) == (damage == "damaged")
 
 
+def test_force_leaves_an_archive_that_cannot_be_read_to_verify(place: Place) -> None:
+    with Sandbox([APP]) as sandbox:
+        place.serve(sandbox, [APP])
+        place.run("sync")
+        spoilt = place.archive / min(place.zips())
+        spoilt.unlink()
+        spoilt.mkdir()
+        done = place.run("backfill", "--since", "-30d", "--force", "--json")
+    assert (done.summary["stored"], done.summary["unchanged"], done.code) == (0, 20, 0)
+    assert place.run("verify").code == 5
+
+
 @pytest.mark.slow
 def test_fault_19_a_report_that_changed_becomes_a_version_beside_the_old_one(place: Place) -> None:
     with Sandbox([APP]) as sandbox:
