@@ -179,13 +179,14 @@ def repair(
         else:
             say(f"{'would ' if dry_run else ''}{mended.action}: {mended.what} ({mended.why})")
 
+    def adopted() -> int:
+        return sum(one.action == "adopt" for one in told)
+
     def run(world: World, listener: Listener) -> Summary:
         found = mend(world, apps, tell)
         only = frozenset(found.reopened)
         order = Order("repair", apps, Ask(patient=False), config.http.workers, only=only)
         summary = run_pass(world, order, listener)
-        adopted = sum(one.action == "adopt" for one in told)
-        summary = replace(summary, adopted=summary.adopted + adopted)
         if found.unreadable is None:
             return summary
         trouble = summary.trouble or found.unreadable
@@ -193,13 +194,14 @@ def repair(
         return replace(summary, trouble=trouble, exit=code)
 
     def foreseen(reopen: int, code: int) -> dict[str, object]:
-        return {"event": "summary", "found": len(told), "reopen": reopen, "exit": code}
+        counts = {"found": len(told), "adopt": adopted(), "reopen": reopen}
+        return {"event": "summary", **counts, "exit": code}
 
     def work(stop: Stop) -> int:
         try:
             if not dry_run:
                 make_whole(config, store, system_clock, wanted, tell)
-                return tell_pass(context, config, stop, as_json, run)
+                return tell_pass(context, config, stop, as_json, run, adopted=adopted)
             found = foresee(config, apps, stop, system_clock, wanted, tell)
         except (StorageError, Stopped) as error:
             code = stop.code or error.exit_code

@@ -44,3 +44,28 @@ def test_repair_goes_on_where_something_else_has_the_name_of_sums(filled: Place)
     assert ("leave alone", str(sums)) in actions(done)
     assert f"{sums} is not a plain file" in done.err
     assert done.summary["stored"] == 1
+
+
+def test_repair_that_ends_early_counts_what_it_adopted(filled: Place) -> None:
+    first, second = (file_of(filled, number).with_suffix(".v2.zip") for number in (4, 3))
+    for number, path in ((4, first), (3, second)):
+        path.write_bytes(make_report(APP.app_id, ago(number), revision=2))
+    second.chmod(0)
+    done = filled.run("repair", "--json", plain=True)
+    assert actions(done) == [("adopt", str(first))]
+    assert (done.summary["adopted"], done.code) == (1, 5)
+    second.chmod(0o440)
+    told = filled.run("repair")
+    assert told.code == 0
+    assert "1 adopted" in told.out
+
+
+def test_a_dry_run_of_repair_counts_what_would_be_adopted(filled: Place) -> None:
+    for number in (4, 3):
+        path = file_of(filled, number).with_suffix(".v2.zip")
+        path.write_bytes(make_report(APP.app_id, ago(number), revision=2))
+    file_of(filled, 5).unlink()
+    dry, done = repaired(filled, "-n")[1], repaired(filled)[1]
+    assert actions(dry) == actions(done)
+    assert (dry.summary["adopt"], dry.summary["reopen"]) == (2, 1)
+    assert (done.summary["adopted"], done.summary["stored"]) == (2, 1)

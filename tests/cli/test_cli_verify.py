@@ -318,7 +318,7 @@ def test_a_dry_run_of_repair_foresees_what_repair_does_and_writes_nothing(filled
     after = filled.everything()
     assert {path for path in before if before[path] != after[path]} <= {"config.yaml", "."}
     assert (asked, dry.code) == ([], 4)
-    assert dry.events[-1] == {"event": "summary", "found": 6, "reopen": 2, "exit": 4}
+    assert dry.events[-1] == {"event": "summary", "found": 6, "adopt": 1, "reopen": 2, "exit": 4}
     asked, done = repaired(filled)
     assert actions(done) == actions(dry)
     assert (len(asked), done.code) == (2, 0)
