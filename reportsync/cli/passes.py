@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from reportsync.cli.context import Context
-from reportsync.cli.failure import show, tell_restored
+from reportsync.cli.failure import show, telling_restored
 from reportsync.cli.listeners import listener_for
 from reportsync.cli.output import say
 from reportsync.errors import Stopped, StorageError
@@ -47,8 +47,10 @@ def tell_pass(
         watch = Watch(listener)
         announcer.begin()
         try:
-            with open_world(config, stop) as world:
-                tell_restored(world.ledger.restored_from)
+            with (
+                telling_restored(context) as restored,
+                open_world(config, stop, restored=restored) as world,
+            ):
                 expect_arrivals(config, world.ledger)
                 summary = run(world, watch)
                 seen = watch.seen(summary.trouble, summary.only)

@@ -11,7 +11,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
-from reportsync.cli.failure import show, tell_restored
+from reportsync.cli.failure import show, telling_restored
 from reportsync.cli.options import APP, JSON, LARGEST
 from reportsync.cli.output import plural, put, put_json, say
 from reportsync.cli.signals import supervised
@@ -82,8 +82,11 @@ def verify(
         trouble: StorageError | None = None
         try:
             if not nothing_kept(config):
-                with open_world(config, stop) as world, announcer_for(context, config) as announcer:
-                    tell_restored(world.ledger.restored_from)
+                with (
+                    telling_restored(context) as restored,
+                    open_world(config, stop, restored=restored) as world,
+                    announcer_for(context, config) as announcer,
+                ):
                     try:
                         re_hash_all(world, list(names) or None, first, oldest, tell)
                     finally:
