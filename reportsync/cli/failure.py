@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,9 @@ from reportsync.cli.output import require_written, say
 from reportsync.errors import ConfigError, ExitCode, ReportsyncError, StorageError
 from reportsync.exhaustion import exhausted
 from reportsync.redact import clean, mask, mask_all
+
+if TYPE_CHECKING:
+    from reportsync.cli.context import Context
 
 
 class Terminated(BaseException):
@@ -78,10 +82,24 @@ def show(error: ReportsyncError) -> None:
         say(f"  only if all of it is lost, to begin anew: {mask(error.last_resort)}")
 
 
-def tell_restored(backup: Path | None) -> None:
-    """Say that a lost ledger was replaced by its `backup`; nothing if none was."""
-    if backup is not None:
-        say(f"reportsync: the ledger was lost; its backup {backup} has taken its place")
+@contextmanager
+def telling_restored(context: Context) -> Iterator[Callable[[Path], None]]:
+    """Provide what says that a lost ledger was replaced by a backup; when quiet, only if the body fails."""
+    unsaid: list[str] = []
+
+    def tell(backup: Path) -> None:
+        text = f"reportsync: the ledger was lost; its backup {backup} has taken its place"
+        if context.verbosity >= 0:
+            say(text)
+        else:
+            unsaid.append(text)
+
+    try:
+        yield tell
+    except ReportsyncError:
+        for text in unsaid:
+            say(text)
+        raise
 
 
 def _aborted(error: click.Abort) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from reportsync.cli.context import Context
-from reportsync.cli.failure import show, tell_restored
+from reportsync.cli.failure import show, telling_restored
 from reportsync.cli.listeners import listener_for
 from reportsync.cli.output import say
 from reportsync.errors import Stopped, StorageError
@@ -29,10 +30,12 @@ def tell_pass(
     run: Callable[[World, Listener], Summary],
     *,
     pings: bool = False,
+    adopted: Callable[[], int] = lambda: 0,
 ) -> int:
     """Open the world, `run` a pass in it and return the exit code that its summary tells; then run hooks.
 
     With `pings` a dead man's switch is told of it: that is for passes that come again by themselves.
+    `adopted` says at the end how many archives `run` adopted outside of the pass, however it ended.
 
     There is a summary also when ledger or archive cannot be opened, so that a reader of `--json` need
     not look at the exit code.
@@ -44,8 +47,10 @@ def tell_pass(
         watch = Watch(listener)
         announcer.begin()
         try:
-            with open_world(config, stop) as world:
-                tell_restored(world.ledger.restored_from)
+            with (
+                telling_restored(context) as restored,
+                open_world(config, stop, restored=restored) as world,
+            ):
                 expect_arrivals(config, world.ledger)
                 summary = run(world, watch)
                 seen = watch.seen(summary.trouble, summary.only)
@@ -55,7 +60,7 @@ def tell_pass(
             announcer.could_not_begin(error, WAIT_SECONDS)
         except Stopped:
             summary = Summary(exit=stop.code, stopped=True)
-        listener.summary(summary)
+        listener.summary(replace(summary, adopted=summary.adopted + adopted()))
     if summary.trouble is not None:
         show(summary.trouble)
     elif not summary.stopped and config.hooks.arrival is not None:

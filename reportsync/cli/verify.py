@@ -11,7 +11,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range
-from reportsync.cli.failure import show, tell_restored
+from reportsync.cli.failure import show, telling_restored
 from reportsync.cli.options import APP, JSON, LARGEST
 from reportsync.cli.output import plural, put, put_json, say
 from reportsync.cli.signals import supervised
@@ -82,8 +82,11 @@ def verify(
         trouble: StorageError | None = None
         try:
             if not nothing_kept(config):
-                with open_world(config, stop) as world, announcer_for(context, config) as announcer:
-                    tell_restored(world.ledger.restored_from)
+                with (
+                    telling_restored(context) as restored,
+                    open_world(config, stop, restored=restored) as world,
+                    announcer_for(context, config) as announcer,
+                ):
                     try:
                         re_hash_all(world, list(names) or None, first, oldest, tell)
                     finally:
@@ -179,13 +182,14 @@ def repair(
         else:
             say(f"{'would ' if dry_run else ''}{mended.action}: {mended.what} ({mended.why})")
 
+    def adopted() -> int:
+        return sum(one.action == "adopt" for one in told)
+
     def run(world: World, listener: Listener) -> Summary:
         found = mend(world, apps, tell)
         only = frozenset(found.reopened)
         order = Order("repair", apps, Ask(patient=False), config.http.workers, only=only)
         summary = run_pass(world, order, listener)
-        adopted = sum(one.action == "adopt" for one in told)
-        summary = replace(summary, adopted=summary.adopted + adopted)
         if found.unreadable is None:
             return summary
         trouble = summary.trouble or found.unreadable
@@ -193,13 +197,14 @@ def repair(
         return replace(summary, trouble=trouble, exit=code)
 
     def foreseen(reopen: int, code: int) -> dict[str, object]:
-        return {"event": "summary", "found": len(told), "reopen": reopen, "exit": code}
+        counts = {"found": len(told), "adopt": adopted(), "reopen": reopen}
+        return {"event": "summary", **counts, "exit": code}
 
     def work(stop: Stop) -> int:
         try:
             if not dry_run:
                 make_whole(config, store, system_clock, wanted, tell)
-                return tell_pass(context, config, stop, as_json, run)
+                return tell_pass(context, config, stop, as_json, run, adopted=adopted)
             found = foresee(config, apps, stop, system_clock, wanted, tell)
         except (StorageError, Stopped) as error:
             code = stop.code or error.exit_code

@@ -11,7 +11,7 @@ import click
 from reportsync.calendar import DayWord
 from reportsync.cli.context import Context
 from reportsync.cli.days import DAY, check_range, refuse_backwards
-from reportsync.cli.failure import tell_restored
+from reportsync.cli.failure import telling_restored
 from reportsync.cli.options import JSON
 from reportsync.cli.output import plural, put, put_json, say
 from reportsync.errors import StorageError, UsageProblem
@@ -67,8 +67,10 @@ def waive(
             hint=f"today is {now.date()} (UTC); without --until it stays",
         )
     waiver = Waiver(one.name, start, end, clean(reason), _author(), now, expiry)
-    with open_ledger(config) as ledger:
-        tell_restored(ledger.restored_from)
+    with (
+        telling_restored(context) as restored,
+        open_ledger(config, restored=restored) as ledger,
+    ):
         ledger.write(waivers.add, waiver)
         stored = ledger.read(queries.stored_within, one.name, start, end)
     _back_up(config, now)
@@ -106,8 +108,10 @@ def unwaive(context: Context, app: str, first: DayWord, last: DayWord | None, as
     config = context.load().config
     (one,) = chosen(config, [app])
     start, end = _range(one, first, last, now)
-    with open_ledger(config) as ledger:
-        tell_restored(ledger.restored_from)
+    with (
+        telling_restored(context) as restored,
+        open_ledger(config, restored=restored) as ledger,
+    ):
         touched = ledger.write(waivers.take_back, one.name, start, end, now)
     _back_up(config, now)
     if as_json:

@@ -61,6 +61,13 @@ def read(path: Path) -> Content:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             data = file.read(LARGEST + 1)
+    except IsADirectoryError:
+        named = shlex.quote(str(path / "config.yaml"))
+        raise ConfigError(
+            f"the config file {path} is a folder",
+            hint=f"name the file in it: reportsync --config {named} ...",
+            path=path,
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"cannot read the config file {path}: {error.strerror}",

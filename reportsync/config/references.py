@@ -71,14 +71,14 @@ def resolve(tree: Node, around: Surroundings) -> tuple[Node, list[Finding]]:
 
 
 def references_in(node: Node, folder: Path) -> tuple[str, ...]:
-    """Return the values of `node`, a text or a list of texts, each of which is one reference and no more.
+    """Return those values of `node`, a text or a list of texts, that are one reference and no more.
 
-    They are as written, but that relative files, which start from `folder`, become absolute. Empty if one
-    of them is anything else, or has a default, which may be a secret.
+    They are as written, but that relative files, which start from `folder`, become absolute. Left out is
+    what is anything else, or has a default: it may be a secret.
     """
     values = node.items if isinstance(node, Sequence) else (node,)
-    found = [_reference(one.text or "", folder) for one in values if isinstance(one, Scalar)]
-    return tuple(found) if found and all(found) and len(found) == len(values) else ()
+    found = (_reference(one.text or "", folder) for one in values if isinstance(one, Scalar))
+    return tuple(one for one in found if one)
 
 
 def _reference(text: str, folder: Path) -> str:

@@ -228,6 +228,16 @@ _SUMS = sa.select(archives.c.day, archives.c.version, archives.c.sha256).where(
 )
 
 
+def missing_days(connection: sa.Connection, app: str, year: int) -> list[date]:
+    """Return the missing days of `app` in `year`."""
+    query = sa.select(reports.c.day).where(
+        IS_MISSING,
+        reports.c.app == app,
+        reports.c.day.between(date(year, 1, 1), date(year, 12, 31)),
+    )
+    return list(connection.execute(query).scalars())
+
+
 def years_of(connection: sa.Connection, app: str) -> list[int]:
     """Return the years of which `app` has held archives, in order."""
     year = sa.extract("year", archives.c.day)

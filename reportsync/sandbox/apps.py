@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -128,7 +128,7 @@ def sample_config(url: str, apps: Iterable[SandboxApp]) -> str:
     asks to be set.
     """
     listed = list(apps)
-    variables = _variables(one for one in listed if not _is_told(one))
+    variables = _variables(listed)
     blocks = "".join(_block(url, app, variables.get(app)) for app in listed)
     to_set = "".join(
         f"# First: export {variable}=...  # the key of {app.name or app.app_id}\n"
@@ -147,14 +147,18 @@ def _is_told(app: SandboxApp) -> bool:
     return bool(app.references) or all(key.startswith(_FAKE) for key in app.secret_keys)
 
 
-def _variables(apps: Iterable[SandboxApp]) -> dict[SandboxApp, str]:
-    """Return an environment variable for the key of each of `apps`, no two the same."""
+def _variables(apps: Sequence[SandboxApp]) -> dict[SandboxApp, str]:
+    """Return an environment variable for each of `apps` that needs one: none twice, none a user's own."""
+    taken = {reference for app in apps for reference in app.references}
     found: dict[SandboxApp, str] = {}
     for app in apps:
+        if _is_told(app):
+            continue
         name = (app.name or app.app_id).upper().replace("-", "_")
         plain = f"APP_{name}" if name[0].isdigit() else name
         names = (f"{plain}{number}_KEY" for number in ("", *range(2, 10**6)))
-        found[app] = next(one for one in names if one not in found.values())
+        found[app] = next(one for one in names if f"${{env:{one}}}" not in taken)
+        taken.add(f"${{env:{found[app]}}}")
     return found
 
 

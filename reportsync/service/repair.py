@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from reportsync.service.verify import Notes, checked, held_archives, refuse_dead
 from reportsync.service.world import World, open_source
 from reportsync.settings import App, Config
 from reportsync.stop import Stop
-from reportsync.store import SUMS, Scratch, Store, archive_name
+from reportsync.store import SUMS, Obstructed, Scratch, Store, archive_name, parse_archive_name
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """The reports that are to be fetched again, and why the first archive that cannot be read cannot."""
+    """The reports that are to be fetched again, and why the first file that cannot be read cannot."""
 
     reopened: tuple[Report, ...]
     unreadable: StorageError | None = None
@@ -54,13 +55,13 @@ def mend(world: World, apps: Sequence[App], tell: Tell) -> Repaired:
             refuse_dead_disk(unreadable, found)
     for report, version, path in _unrecorded(world.ledger, world.store, names, world.stop):
         _adopt(world, report, version, path, tell)
-    _have_sums_written(world, names, tell)
+    obstructed = _have_sums_written(world, names, tell)
     _tell_rest(world.store, names, tell)
     to_fetch = world.ledger.read(queries.lost_reports, names)
     for report in to_fetch:
         if report not in reopened:
             tell(Mended("fetch", str(report), "its archive was lost or damaged before"))
-    return Repaired(tuple(to_fetch), next(iter(unreadable), None))
+    return Repaired(tuple(to_fetch), next(iter(unreadable), obstructed))
 
 
 def foresee(
@@ -162,25 +163,46 @@ def _adopt_row(connection: Connection, archive: Archive, now: datetime) -> bool:
     return True
 
 
-def _have_sums_written(world: World, names: Sequence[str], tell: Tell) -> None:
-    """Have the pass that follows write each SHA256SUMS anew that lacks an archive, or says another sum.
+def _have_sums_written(world: World, names: Sequence[str], tell: Tell) -> Obstructed | None:
+    """Have the pass that follows write each SHA256SUMS anew that says other than the ledger.
 
-    Nothing is told of those that are behind: it writes them in any case. What one says of archives that
-    the ledger does not hold stays: they are to be fetched, and then it tells whether they are the same.
+    Nothing is told of those that are behind: it writes them in any case. Returns what stands in the place
+    of the first one that cannot be read, which says nothing about the others.
     """
     behind = {(app, year) for app, year, _ in world.ledger.read(queries.stale_years)}
+    obstructed = None
     for app in names:
         for year in world.ledger.read(queries.years_of, app):
             if (app, year) in behind:
                 continue
-            noted = world.store.read_sums(app, year)
+            try:
+                noted = world.store.read_sums(app, year)
+            except Obstructed as error:
+                obstructed = obstructed or error
+                path = world.store.root / app / f"{year:04}" / SUMS
+                tell(Mended("leave alone", str(path), error.message))
+                continue
             rows = world.ledger.read(queries.year_sums, app, year)
-            if any(
-                noted.get(archive_name(day, version)) != sha256 for day, version, sha256 in rows
-            ):
+            right = {archive_name(day, version): sha256 for day, version, sha256 in rows}
+            awaited = frozenset(world.ledger.read(queries.missing_days, app, year))
+            if _says_other(noted, right, awaited):
                 world.ledger.write(records.mark_stale, app, year)
                 what = f"{app}/{year:04}/{SUMS}"
                 tell(Mended("write anew", what, "it does not say what the ledger does"))
+    return obstructed
+
+
+def _says_other(
+    noted: Mapping[str, str], right: Mapping[str, str], awaited: AbstractSet[date]
+) -> bool:
+    """Say whether the sums `noted` by name are other than `right`.
+
+    What is noted of `awaited` days may stay: they are to be fetched, and then it is written anew.
+    """
+    more = (parse_archive_name(name) for name in noted.keys() - right.keys())
+    return any(noted.get(name) != sha256 for name, sha256 in right.items()) or any(
+        found is None or found[0] not in awaited for found in more
+    )
 
 
 def _tell_rest(store: Store, names: Sequence[str], tell: Tell) -> None:

@@ -64,13 +64,14 @@ def open_world(
     stop: Stop,
     clock: Clock = system_clock,
     roll: Callable[[], float] = random.random,
+    restored: Callable[[Path], None] = lambda backup: None,
 ) -> Iterator[World]:
     """Open ledger, archive folder and source for writing, creating what a first run needs.
 
-    Raises `StorageError` if the folder or the ledger cannot be used.
+    `restored` is told as by `open_ledger`. Raises `StorageError` if the folder or the ledger cannot be used.
     """
     store = Store(config.storage.archive, config.storage.min_free)
-    with open_ledger(config, store) as ledger:
+    with open_ledger(config, store, restored) as ledger:
         remembered = ledger.read(queries.archive_id)
         if remembered is None and _had_a_ledger(store):
             ledger.write(upkeep.number_arrivals_on, clock())
@@ -98,10 +99,16 @@ def _had_a_ledger(store: Store) -> bool:
     return store.look() is not None and next(store.walk(), None) is not None
 
 
-def open_ledger(config: Config, store: Store | None = None) -> Ledger:
-    """Open the ledger for writing; a lost one is first restored from its newest backup in the archive."""
-    store = store or Store(config.storage.archive, config.storage.min_free)
+def open_ledger(
+    config: Config,
+    store: Store | None = None,
+    restored: Callable[[Path], None] = lambda backup: None,
+) -> Ledger:
+    """Open the ledger for writing; a lost one is first restored from its newest backup in the archive.
 
+    `restored` is told the backup that took its place, also where the ledger then cannot be opened.
+    """
+    store = store or Store(config.storage.archive, config.storage.min_free)
     found: list[Path] = []
 
     def restore(path: Path) -> bool:
@@ -109,7 +116,11 @@ def open_ledger(config: Config, store: Store | None = None) -> Ledger:
         found.extend([] if newest is None else [newest])
         return newest is not None
 
-    ledger = open_writing(config.storage.ledger, store.make_durable, restore)
+    try:
+        ledger = open_writing(config.storage.ledger, store.make_durable, restore)
+    finally:
+        for newest in found:
+            restored(newest)
     ledger.restored_from = next(iter(found), None)
     return ledger
 

@@ -1,5 +1,6 @@
 """Fixtures of the tests of the commands."""
 
 from cli_fixtures import place, zygote
+from repair_cases import filled
 
-__all__ = ["place", "zygote"]
+__all__ = ["filled", "place", "zygote"]

@@ -199,4 +199,7 @@ def test_a_folder_in_place_of_a_config_exits_78(place: Place) -> None:
     place.config = place.folder
     done = place.run("sync")
     assert (done.code, done.out) == (78, "")
-    assert f"cannot read the config file {place.folder}: Is a directory" in done.err
+    assert done.err.splitlines() == [
+        f"reportsync: the config file {place.folder} is a folder",
+        f"  what to do: name the file in it: reportsync --config {place.folder}/config.yaml ...",
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -13,45 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from cli_tool import Place, ago, block, check_sums, name_of, stand_in, today
+from repair_cases import APP, actions, damage, file_of, repaired
 
 from reportsync.sandbox import Fault, Sandbox
 from reportsync.sandbox.reports import make_report
-
-APP = stand_in("one", 8)
-
-
-def file_of(place: Place, days_ago: int) -> Path:
-    return place.archive / "one" / f"{ago(days_ago):%Y}" / name_of(ago(days_ago))
-
-
-def damage(path: Path) -> None:
-    """Change one byte in the middle."""
-    path.chmod(0o640)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-@pytest.fixture
-def filled(place: Place) -> Place:
-    """Return a place with eight stored days; the sandbox is gone."""
-    with Sandbox([APP]) as sandbox:
-        place.serve(sandbox, [APP])
-        assert place.run("sync").code == 0
-    return place
-
-
-def repaired(place: Place, *words: str, faults: tuple[Fault, ...] = ()) -> tuple[list[str], object]:
-    """Run `repair` against a sandbox; return the files that it asked for, and how it ended."""
-    with Sandbox([APP], faults=faults) as sandbox:
-        place.serve(sandbox, [APP])
-        done = place.run("repair", "--json", *words)
-    return [request.name for request in sandbox.requests], done
-
-
-def actions(done: object) -> list[tuple[str, str]]:
-    events = [json.loads(line) for line in done.out.splitlines()]  # type: ignore[attr-defined]
-    return [(event["action"], event["what"]) for event in events if event["event"] == "repair"]
 
 
 def test_verify_finds_everything_right(filled: Place) -> None:
@@ -354,7 +318,7 @@ def test_a_dry_run_of_repair_foresees_what_repair_does_and_writes_nothing(filled
     after = filled.everything()
     assert {path for path in before if before[path] != after[path]} <= {"config.yaml", "."}
     assert (asked, dry.code) == ([], 4)
-    assert dry.events[-1] == {"event": "summary", "found": 6, "reopen": 2, "exit": 4}
+    assert dry.events[-1] == {"event": "summary", "found": 6, "adopt": 1, "reopen": 2, "exit": 4}
     asked, done = repaired(filled)
     assert actions(done) == actions(dry)
     assert (len(asked), done.code) == (2, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -142,9 +143,20 @@ def test_a_place_that_cannot_be_looked_at_is_an_error(home: Path) -> None:
         load(Path("x" * 300), {})
 
 
-def test_a_folder_is_no_config_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot read the config file .*: Is a directory"):
-        load(tmp_path, {})
+def test_a_folder_is_no_config_file(home: Path) -> None:
+    folder = home.parent / "my configs"
+    folder.mkdir()
+    here = Path("config.yaml")
+    here.mkdir()
+    variable = {**ENVIRON, "REPORTSYNC_CONFIG": str(folder)}
+    for given, environ, told in (
+        (folder, ENVIRON, folder), (None, variable, folder), (None, ENVIRON, here),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError) as caught:
+            load(given, environ)
+        assert caught.value.message == f"the config file {told} is a folder"
+        named = shlex.quote(str(told / "config.yaml"))
+        assert caught.value.hint == f"name the file in it: reportsync --config {named} ..."
 
 
 def test_a_file_in_another_encoding_is_told_with_its_line(write: Write) -> None:

@@ -155,6 +155,37 @@ def test_a_key_that_is_no_mere_reference_is_asked_for_by_a_variable_of_its_own(
     assert keys == ["first-key", "second-key"]
 
 
+def test_an_invented_variable_is_none_that_the_users_own_config_names(tmp_path: Path) -> None:
+    one = OWN.replace('["${env:OWN_KEY}", "${env:OWN_KEY:-x}-old"]', '"literally-hush-hush"')
+    two = OWN.replace('["${env:OWN_KEY}", "${env:OWN_KEY:-x}-old"]', '"${env:SHOP_DE_KEY}"')
+    two = two.replace("shop-de", "other").replace("OWNAPP01", "OWNAPP02").replace("\napps:\n", "")
+    environ = {"SHOP_DE_KEY": "key-of-the-other"}
+    with mock.patch.dict(os.environ, environ):
+        text = sample_config("http://127.0.0.1:8399", load_apps(write(tmp_path, one + two)))
+    environ["SHOP_DE2_KEY"] = "key-of-the-shop"
+    loaded = config.load(write(tmp_path, text), environ).config
+    keys = [app.secret_key[0].get_secret_value() for app in loaded.apps]
+    assert keys == ["key-of-the-shop", "key-of-the-other"]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ['["literally-hush-hush", "${env:OWN_KEY}"]', '["${env:OWN_KEY}", "${env:X:-hush-hush}"]'],
+)
+def test_of_two_keys_the_one_that_is_a_reference_is_kept_and_suffices(
+    tmp_path: Path, keys: str
+) -> None:
+    text = OWN.replace('["${env:OWN_KEY}", "${env:OWN_KEY:-x}-old"]', keys)
+    environ = {"OWN_KEY": "from-outside"}
+    with mock.patch.dict(os.environ, environ):
+        apps = load_apps(write(tmp_path, text))
+        text = sample_config("http://127.0.0.1:8399", apps)
+    assert "hush-hush" not in text
+    (app,) = config.load(write(tmp_path, text), environ).config.apps
+    assert [key.get_secret_value() for key in app.secret_key] == ["from-outside"]
+    assert len(apps[0].secret_keys) == 2, "the sandbox takes both"
+
+
 def test_an_app_whose_name_begins_with_a_digit_gets_a_variable_that_can_be_set(
     tmp_path: Path,
 ) -> None:
