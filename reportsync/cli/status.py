@@ -39,7 +39,7 @@ _COLUMNS = (
 @click.option(
     "--check",
     is_flag=True,
-    help="Exit 3 if a due report is missing, 5 if the archive is not there.",
+    help="Exit 3 if a due report is missing, 4 if one is damaged, 5 if the archive is not there.",
 )
 @JSON
 @click.pass_obj
@@ -64,7 +64,8 @@ def status(context: Context, names: tuple[str, ...], check: bool, as_json: bool)
     if absent is not None:
         show(absent)
     missing = any(app["missing"] for app in found["apps"])
-    return exit_code(Findings(missing=missing, storage=absent is not None)) if check else 0
+    findings = Findings(missing=missing, damaged=_is_damaged(found), storage=absent is not None)
+    return exit_code(findings) if check else 0
 
 
 def print_status(context: Context, found: dict[str, Any]) -> None:

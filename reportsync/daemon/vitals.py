@@ -31,7 +31,7 @@ class Vitals:
         self._idle.set()
         self._alive_at = time.monotonic()
         self._last_pass: datetime | None = None
-        self._last_good: datetime | None = None
+        self._failing_since: datetime | None = None
         self._failed: Exception | None = None
         self._overdue_looks = 0
         self._offset = self._clock_offset()
@@ -51,8 +51,7 @@ class Vitals:
         `well`: disk and ledger let it do its work.
         """
         self._last_pass = self._clock()
-        if well:
-            self._last_good = self._last_pass
+        self._failing_since = None if well else self._failing_since or self._last_pass
         self._failed = self._failed or failed
         self._idle.set()
 
@@ -90,7 +89,7 @@ class Vitals:
             scheduler_alive=scheduler_is_alive(),
             started=self._started,
             last_pass=self._last_pass,
-            last_good=self._last_good,
+            failing_since=self._failing_since,
             interval=self._interval,
             progress=None if self._idle.is_set() else self._clock() - silent,
             silence=timedelta(seconds=self._silence),

@@ -78,32 +78,39 @@ def note_delivery(
 
 def unmended(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[Report]:
     """Return which reports of open damage are still missing, or were not found right since it opened."""
-    left: set[Report] = set()
-    for one in found:
-        if one.cause is Cause.DAMAGE:
-            held = reports_of(one.held)
-            left |= held & _not_right(connection, one)
+    left: set[Report] = set(unverified(connection, found))
+    for one in _damage(found):
+        missing = sa.select(reports.c.day).where(
+            _among_its_days(one, reports), reports.c.state == "missing"
+        )
+        left |= _of_it(one, connection.execute(missing).scalars())
     return frozenset(left)
 
 
-def _not_right(connection: sa.Connection, one: Incident) -> set[Report]:
-    """Return the reports of the incident's app, from its first to its last day, that are not right."""
-    if not one.held:
-        return set()
+def unverified(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[Report]:
+    """Return which reports of open damage are held, and were not found right since it opened."""
+    left: set[Report] = set()
+    for one in _damage(found):
+        held = sa.select(archives.c.day).where(
+            _among_its_days(one, archives),
+            archives.c.held.is_(True),
+            archives.c.verified <= one.opened,
+        )
+        left |= _of_it(one, connection.execute(held).scalars())
+    return frozenset(left)
+
+
+def _damage(found: Iterable[Incident]) -> list[Incident]:
+    return [one for one in found if one.cause is Cause.DAMAGE and one.held]
+
+
+def _among_its_days(one: Incident, table: sa.Table) -> sa.ColumnElement[bool]:
     first, last = min(span.first for span in one.held), max(span.last for span in one.held)
-    missing = sa.select(reports.c.day).where(
-        reports.c.app == one.subject,
-        reports.c.day.between(first, last),
-        reports.c.state == "missing",
-    )
-    unverified = sa.select(archives.c.day).where(
-        archives.c.app == one.subject,
-        archives.c.day.between(first, last),
-        archives.c.held.is_(True),
-        archives.c.verified <= one.opened,
-    )
-    days = [*connection.execute(missing).scalars(), *connection.execute(unverified).scalars()]
-    return {Report(one.subject, day) for day in days}
+    return sa.and_(table.c.app == one.subject, table.c.day.between(first, last))
+
+
+def _of_it(one: Incident, days: Iterable[date]) -> set[Report]:
+    return {Report(one.subject, day) for day in days} & reports_of(one.held)
 
 
 def _insert(connection: sa.Connection, one: Incident) -> Incident:

@@ -190,7 +190,8 @@ class _Pass:
             self._world.refuse_other_ledger()
             self._world.store.sweep()
             self._world.ledger.write(upkeep.begin_pass, self._id, self._order.kind, self._started)
-            mend_known_damage(self._world, self._order.apps)
+            if self._order.covers_all:
+                mend_known_damage(self._world, self._order.apps)
             self._queue_due(self._started)
             self._work()
             if self._order.wait_for_busy:

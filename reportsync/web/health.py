@@ -15,16 +15,16 @@ from reportsync.web.standing import Standing, stalled
 class Liveness:
     """What the daemon knows of itself.
 
-    `last_pass` is when the last pass ended, `last_good` when one last did that disk and ledger let do its
-    work. `progress` is the last sign of life of a pass under way, None
-    while there is none; `silence` is for how long such a pass may have nothing to tell.
+    `last_pass` is when the last pass ended, `failing_since` when the first of those did which disk or ledger
+    have failed since a good one. `progress` is the last sign of life of a pass under way, None while there is
+    none; `silence` is for how long such a pass may have nothing to tell.
     """
 
     scheduler_alive: bool
     started: datetime
     last_pass: datetime | None
     interval: timedelta
-    last_good: datetime | None = None
+    failing_since: datetime | None = None
     progress: datetime | None = None
     silence: timedelta = timedelta(hours=1)
 
@@ -58,8 +58,8 @@ def health(
         return Verdict(False, late)
     if live.last_pass is None:
         return Verdict(True, "the first pass is under way")
-    since = live.last_good or live.started
-    if live.last_good != live.last_pass and now - since > _two_intervals(live):
+    since = live.failing_since
+    if since is not None and now - since > _two_intervals(live):
         why = "the archive or the ledger cannot be used; the log says why"
         return Verdict(False, f"every pass has failed since {instant_text(since)}: {why}")
     stuck = stalled(standings, last_arrival, now)

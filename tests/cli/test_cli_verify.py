@@ -190,6 +190,7 @@ def test_fault_30_what_verify_found_is_told_by_status_and_fetched_by_sync(
     told = filled.run("status")
     assert told.out.startswith("Every due day was stored, not all are whole: 8 stored.")
     assert "Every other archive was last read, and found whole, at" in told.out
+    assert filled.run("status", "--check").code == 4
     with Sandbox([APP]) as sandbox:
         filled.serve(sandbox, [APP])
         done = filled.run("sync", "--json")
