@@ -299,6 +299,7 @@ class _Work:
             if lies(self._tools.store, held[-1], self._tools.stop):
                 return self._unchanged(held[-1], received)
             # Lost or damaged, and nobody knew: here it is again.
+            self._set_other_aside(held[-1])
             lost = [held[-1].version]
         # Not counting names without a row: what was killed before it could record may have left this very
         # archive under the next one.
@@ -309,6 +310,13 @@ class _Work:
         # What had been lost and is there again is nothing new.
         outcome = Outcome.VERSION if held and not lost else Outcome.STORED
         return self._record(archive, outcome, received)
+
+    def _set_other_aside(self, stored: Archive) -> None:
+        """Move to quarantine what lies under the name of `stored` and is another file."""
+        lying = inspect(self._tools.store, self._report, stored.version, self._tools.stop)
+        if lying is not None and lying.sha256 != stored.sha256:
+            path = self._tools.store.path(self._report, stored.version)
+            self._tools.store.quarantine(self._report, path, "not what was stored", lying.sha256)
 
     def _named(self, scratch: Scratch, version: int) -> int:
         """Give the archive its final name from `version` on, and return the version that it became."""

@@ -98,7 +98,7 @@ def test_force_finds_the_same_content_unchanged(place: Place) -> None:
     assert place.zips() == before
 
 
-@pytest.mark.parametrize("damage", ["lost", "damaged"])
+@pytest.mark.parametrize("damage", ["lost", "damaged", "another"])
 def test_fault_30_force_puts_back_an_archive_that_was_lost_or_damaged_unnoticed(
     place: Place, damage: str
 ) -> None:
@@ -109,6 +109,9 @@ def test_fault_30_force_puts_back_an_archive_that_was_lost_or_damaged_unnoticed(
         spoilt = place.archive / min(before)
         if damage == "lost":
             spoilt.unlink()
+        elif damage == "another":
+            spoilt.chmod(0o640)
+            spoilt.write_bytes((place.archive / max(before)).read_bytes())
         else:
             spoilt.chmod(0o640)
             spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"?")
@@ -118,7 +121,7 @@ def test_fault_30_force_puts_back_an_archive_that_was_lost_or_damaged_unnoticed(
     assert place.run("verify").code == 0
     assert check_sums(place.archive) == 20
     kept = [path.name for path in (place.archive / ".quarantine").rglob("*.bin")]
-    assert len(kept) == (damage == "damaged")
+    assert len(kept) == (damage != "lost")
 
 
 def test_force_does_not_call_an_archive_unchanged_that_cannot_be_read(place: Place) -> None:
