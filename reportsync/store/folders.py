@@ -6,6 +6,7 @@ import errno
 import os
 import shlex
 import stat
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from itertools import takewhile
@@ -46,6 +47,7 @@ class Folders:
         self.root = root
         self._marker = root / MARKER
         self._anchored: set[tuple[str, ...]] = set()  # their entry in the parent is durable
+        self._making = threading.Lock()
 
     def open(self, *parts: str) -> int:
         """Return a descriptor of an existing folder; FileNotFoundError passes."""
@@ -132,7 +134,7 @@ class Folders:
                 return self._enter(parent, parts)
         path = self.root.joinpath(*parts)
         with storage_trouble(f"create the folder {path.name} in", path.parent):
-            with suppress(FileExistsError):
+            with self._making, suppress(FileExistsError):
                 os.mkdir(path.name, FOLDER_MODE, dir_fd=parent)
                 self._anchored.discard(parts)
                 _settle_mode(parent, path.name)
@@ -144,7 +146,11 @@ class Folders:
 
     def _enter(self, parent: int, parts: tuple[str, ...]) -> int:
         try:
-            return os.open(parts[-1], _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+            try:
+                return os.open(parts[-1], _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+            except PermissionError:
+                with self._making:  # another thread has just made it, and undoes the umask
+                    return os.open(parts[-1], _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
         except FileNotFoundError:
             raise
         except OSError as error:

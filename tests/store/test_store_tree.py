@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -261,3 +265,27 @@ def test_a_new_scratch_file_that_a_sweep_has_got_hold_of_first_is_given_up(tmp_p
         assert sweep_file(path) is True
         assert not take_hold(writer.fileno())
     assert sweep_file(path) is False
+
+
+def test_a_folder_whose_mode_is_being_set_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = Folders(tmp_path)
+    opened, refused = os.open, threading.Event()
+
+    def refusing(path: Any, flags: int, *args: Any, **more: Any) -> int:
+        if path == "one" and not refused.is_set():
+            refused.set()
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, flags, *args, **more)
+
+    (tmp_path / "one").mkdir()
+    with ThreadPoolExecutor(1) as threads, folders._making:
+        monkeypatch.setattr(os, "open", refusing)
+        entered = threads.submit(folders.open, "one")
+        assert refused.wait(5)
+        time.sleep(0.02)
+        assert not entered.done()
+        folders._making.release()
+        os.close(entered.result(5))
+        folders._making.acquire()
