@@ -23,7 +23,7 @@ from reportsync.errors import (
 from reportsync.ledger import Ledger, claims, queries, records
 from reportsync.ledger.claims import Claim, ClaimLost, Settled, Taken
 from reportsync.model import Archive, Attempt, Clock, Outcome, Report
-from reportsync.present import inspect, lies
+from reportsync.present import inspect, is_there
 from reportsync.settings import App, Http
 from reportsync.sources import Received, Source
 from reportsync.stop import Stop
@@ -296,7 +296,7 @@ class _Work:
             if not row.held and row.archive.sha256 == scratch.sha256
         ]
         if held and held[-1].sha256 == scratch.sha256:
-            if lies(self._tools.store, held[-1], self._tools.stop):
+            if is_there(self._tools.store, held[-1], self._tools.stop):
                 return self._unchanged(held[-1], received)
             # Lost or damaged, and nobody knew: here it is again.
             self._set_other_aside(held[-1])

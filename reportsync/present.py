@@ -54,7 +54,7 @@ def _whole(store: Store, report: Report, version: int, stop: Stop) -> Archive:
     return Archive(report, version, size, sha256, contents.members)
 
 
-def lies(store: Store, archive: Archive, stop: Stop) -> bool:
+def is_there(store: Store, archive: Archive, stop: Stop) -> bool:
     """Say whether the file of `archive` is there with its bytes. Raises `StorageError` and `Stopped`."""
     try:
         found = store.digest(archive.report, archive.version, stop.check_cut)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 from reportsync.announce.log import Logger, configure
 from reportsync.announce.metrics import Metrics
@@ -30,13 +31,15 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
     blocked `WATCHED` in all threads. Raises `StorageError` if disk or ledger cannot be used at the start.
     """
     metrics = Metrics()
+
+    def restored(backup: Path) -> None:
+        logger.warning("ledger restored", backup=str(backup))
+
     while True:
         try:
             with ExitStack() as opened:
                 with ended_by_signals(logger):
-                    world = opened.enter_context(open_world(config, Stop()))
-                    if (backup := world.ledger.restored_from) is not None:
-                        logger.warning("ledger restored", backup=str(backup))
+                    world = opened.enter_context(open_world(config, Stop(), restored=restored))
                     daemon = Daemon(world, load, logger, metrics)
                 ended = daemon.run()
         except StorageError as error:

@@ -78,7 +78,7 @@ def note_delivery(
 
 def unmended(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[Report]:
     """Return which reports of open damage are still missing, or were not found right since it opened."""
-    left: set[Report] = set(unverified(connection, found))
+    left = _unverified(connection, found)
     for one in _damage(found):
         missing = sa.select(reports.c.day).where(
             _among_its_days(one, reports), reports.c.state == "missing"
@@ -87,7 +87,18 @@ def unmended(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[
     return frozenset(left)
 
 
-def unverified(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[Report]:
+def known_damage(connection: sa.Connection, names: Iterable[str], now: datetime) -> list[Report]:
+    """Return the reports of the apps `names`, in order, a held archive of which is known to be bad or lost.
+
+    What was found right since then is none. Neither is what an incident is about that a clock ahead of `now`
+    has opened: nothing could be found right after that for long.
+    """
+    apps = frozenset(names)
+    opened = [one for one in open_now(connection) if one.opened <= now and one.subject in apps]
+    return sorted(_unverified(connection, opened))
+
+
+def _unverified(connection: sa.Connection, found: Iterable[Incident]) -> set[Report]:
     """Return which reports of open damage are held, and were not found right since it opened."""
     left: set[Report] = set()
     for one in _damage(found):
@@ -97,7 +108,7 @@ def unverified(connection: sa.Connection, found: Iterable[Incident]) -> frozense
             archives.c.verified <= one.opened,
         )
         left |= _of_it(one, connection.execute(held).scalars())
-    return frozenset(left)
+    return left
 
 
 def _damage(found: Iterable[Incident]) -> list[Incident]:

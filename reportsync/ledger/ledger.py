@@ -57,8 +57,7 @@ class Ledger:
 
     `write` runs a function in a transaction that other threads may share, and returns once it is
     committed; `read` runs one on a consistent view. Both raise `LedgerError` when the database cannot be
-    used. `restored_from` is the backup that has just taken the place of a lost ledger, if one has. Safe to
-    use from several threads.
+    used. Safe to use from several threads.
     """
 
     def __init__(
@@ -70,7 +69,6 @@ class Ledger:
     ) -> None:
         self._engine = engine
         self.path = path
-        self.restored_from: Path | None = None
         self._lock_wait = lock_wait
         self._identity = place.in_use.add(path) if path else None
         self._closed = False

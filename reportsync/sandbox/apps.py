@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -162,12 +161,18 @@ def _variables(apps: Sequence[SandboxApp]) -> dict[SandboxApp, str]:
     return found
 
 
+def _in_yaml(texts: list[str]) -> str:
+    import yaml  # heavy, as above
+
+    return yaml.safe_dump(texts, default_flow_style=True, width=10**6).strip()
+
+
 def _block(url: str, app: SandboxApp, variable: str | None) -> str:
     keys = app.references or app.secret_keys if variable is None else (f"${{env:{variable}}}",)
     lines = [
         f"- name: {app.name or app.app_id}",
         f"  app_id: {app.app_id}",
-        f"  secret_key: {json.dumps(keys, ensure_ascii=False)}",
+        f"  secret_key: {_in_yaml(list(keys))}",
         f"  base_url: {url}",
         f"  since: {app.since}",
         *([f"  until: {app.until}"] if app.until else []),

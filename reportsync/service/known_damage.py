@@ -5,39 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from sqlalchemy import Connection
-
 from reportsync.ledger import incidents, queries, records
 from reportsync.model import Report
 from reportsync.service.judge import Found, judge
-from reportsync.service.mending import mend_archive
+from reportsync.service.mending import Tell, mend_archive
 from reportsync.service.world import World
-from reportsync.settings import App
 
 SECONDS = 10.0
 """For so long a pass mends, lest what is due wait for it; the next one goes on."""
 
 
-def mend_known_damage(world: World, apps: Iterable[App]) -> None:
-    """Reopen the reports of `apps` which are held and which an open incident calls damaged or lost.
+def mend_known_damage(world: World, names: Iterable[str], tell: Tell) -> None:
+    """Reopen the reports of the apps `names` that are known to be damaged or lost, telling each step.
 
     What is whole again by now is noted as that; what cannot be read is left to verifying. Ends after
     `SECONDS`. Raises `StorageError` and `Stopped`.
     """
-    names = {app.name for app in apps}
     ends = time.monotonic() + SECONDS
-    for report in sorted(world.ledger.read(_damaged)):
-        if report.app in names:
-            _mend(world, report)
-            if time.monotonic() > ends:
-                return
+    for report in world.ledger.read(incidents.known_damage, names, world.clock()):
+        _mend(world, report, tell)
+        if time.monotonic() > ends:
+            return
 
 
-def _damaged(connection: Connection) -> frozenset[Report]:
-    return incidents.unverified(connection, incidents.open_now(connection))
-
-
-def _mend(world: World, report: Report) -> None:
+def _mend(world: World, report: Report, tell: Tell) -> None:
     """Look at each held version of `report`."""
     for row in world.ledger.read(queries.versions_of, report):
         if not row.held:
@@ -48,4 +39,4 @@ def _mend(world: World, report: Report) -> None:
             now = world.clock()
             world.ledger.write(records.set_verified, report, row.archive.version, now)
         else:
-            mend_archive(world, checked, lambda _: None)
+            mend_archive(world, checked, tell)

@@ -24,6 +24,7 @@ from reportsync.plan import Ask, Planned, plan
 from reportsync.service.gauged import Gauged
 from reportsync.service.known_damage import mend_known_damage
 from reportsync.service.lanes import Lanes, NoPlace
+from reportsync.service.mending import Mended
 from reportsync.service.sums import back_up, write_sums
 from reportsync.service.world import World, coverages
 from reportsync.settings import App
@@ -131,6 +132,9 @@ class Listener:
     def ended(self, ended: Collected) -> None:
         """Say how the work on one report ended."""
 
+    def mended(self, one: Mended) -> None:
+        """Say what was done about an archive that is known to be damaged or lost."""
+
     def width(self, host: str, width: int) -> None:
         """Say that `host` is asked for `width` reports at once from now on."""
 
@@ -191,7 +195,7 @@ class _Pass:
             self._world.store.sweep()
             self._world.ledger.write(upkeep.begin_pass, self._id, self._order.kind, self._started)
             if self._order.covers_all:
-                mend_known_damage(self._world, self._order.apps)
+                mend_known_damage(self._world, self._apps, self._listener.mended)
             self._queue_due(self._started)
             self._work()
             if self._order.wait_for_busy:
@@ -355,11 +359,8 @@ class _Pass:
 
     def _refill(self) -> None:
         now = self._world.clock()
-        if (
-            self._refill_at is not None
-            and now >= self._refill_at
-            and not self._world.stop.requested
-        ):
+        falls_due = self._refill_at is not None and now >= self._refill_at
+        if falls_due and not self._world.stop.requested:
             self._queue_due(now)
             self._hire()
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -110,8 +109,8 @@ def _beside(
         copy = foreseen_ledger(config, store, folder, clock, wanted, tell)
         ledger = opened.enter_context(open_writing(f"sqlite:///{copy}"))
         remembered, there = ledger.read(queries.archive_id), store.look()
-        if remembered is not None and there != remembered:
-            store.open(remembered)  # says why a repair would be refused, before it writes anything
+        if remembered is not None:
+            store.require(remembered)
         source = opened.enter_context(open_source(config, stop, clock))
         yield World(config, ledger, store, there or "", source, clock, stop, lambda: 0.0)
 
@@ -166,8 +165,9 @@ def _adopt_row(connection: Connection, archive: Archive, now: datetime) -> bool:
 def _have_sums_written(world: World, names: Sequence[str], tell: Tell) -> Obstructed | None:
     """Have the pass that follows write each SHA256SUMS anew that says other than the ledger.
 
-    Nothing is told of those that are behind: it writes them in any case. Returns what stands in the place
-    of the first one that cannot be read, which says nothing about the others.
+    Nothing is told of those that are behind: it writes them in any case. What one says of missing days may
+    stay: they are to be fetched, and then it is written anew. Returns what stands in the place of the first
+    one that cannot be read, which says nothing about the others.
     """
     behind = {(app, year) for app, year, _ in world.ledger.read(queries.stale_years)}
     obstructed = None
@@ -182,27 +182,21 @@ def _have_sums_written(world: World, names: Sequence[str], tell: Tell) -> Obstru
                 path = world.store.root / app / f"{year:04}" / SUMS
                 tell(Mended("leave alone", str(path), error.message))
                 continue
-            rows = world.ledger.read(queries.year_sums, app, year)
-            right = {archive_name(day, version): sha256 for day, version, sha256 in rows}
             awaited = frozenset(world.ledger.read(queries.missing_days, app, year))
-            if _says_other(noted, right, awaited):
+            right = {name: sha256 for name, sha256 in noted.items() if _is_of(name, awaited)}
+            for day, version, sha256 in world.ledger.read(queries.year_sums, app, year):
+                right[archive_name(day, version)] = sha256
+            if not world.store.sums_are(app, year, ((sha, name) for name, sha in right.items())):
                 world.ledger.write(records.mark_stale, app, year)
                 what = f"{app}/{year:04}/{SUMS}"
                 tell(Mended("write anew", what, "it does not say what the ledger does"))
     return obstructed
 
 
-def _says_other(
-    noted: Mapping[str, str], right: Mapping[str, str], awaited: AbstractSet[date]
-) -> bool:
-    """Say whether the sums `noted` by name are other than `right`.
-
-    What is noted of `awaited` days may stay: they are to be fetched, and then it is written anew.
-    """
-    more = (parse_archive_name(name) for name in noted.keys() - right.keys())
-    return any(noted.get(name) != sha256 for name, sha256 in right.items()) or any(
-        found is None or found[0] not in awaited for found in more
-    )
+def _is_of(name: str, awaited: frozenset[date]) -> bool:
+    """Say whether `name` is that of an archive of one of the days `awaited`."""
+    found = parse_archive_name(name)
+    return found is not None and found[0] in awaited
 
 
 def _tell_rest(store: Store, names: Sequence[str], tell: Tell) -> None:

@@ -12,6 +12,7 @@ from reportsync.ledger import Ledger, incidents, overview, queries
 from reportsync.ledger.queries import HeldArchive, ReportRow
 from reportsync.model import Attempt, Outcome, Report, Waiver, instant_text
 from reportsync.notation import duration_text
+from reportsync.plan import DAMAGED
 from reportsync.retry import believable
 from reportsync.settings import App
 
@@ -23,6 +24,8 @@ def why(ledger: Ledger, app: App, day: date, now: datetime) -> dict[str, Any]:
     waivers = ledger.read(overview.waivers_by_app).get(app.name, [])
     holding = [waiver for waiver in waivers if waiver.covers(day, now)]
     state, rule = _state(app, day, row, holding, now)
+    if state == "stored" and report in ledger.read(incidents.known_damage, [app.name], now):
+        state, rule = "damaged", DAMAGED
     claim = ledger.read(queries.claim_end, report)
     again = _next_attempt(app, day, row, state, now)
     refused = _refused(ledger, app) if state == "missing" else None
@@ -91,6 +94,8 @@ def _command(app: App, day: date, state: str, *, rejected: bool) -> str | None:
     """Return the command that a person would use now."""
     if state in ("missing", "waiting"):
         return to_act(app.name, day, day, rejected=rejected)
+    if state == "damaged":
+        return f"reportsync repair --app {app.name}"
     if state == "stored":
         return f"reportsync verify --app {app.name} --since {day}"
     return f"reportsync unwaive {app.name} {day}" if state == "waived" else None

@@ -46,8 +46,7 @@ class World:
 
     def refuse_unmounted(self) -> None:
         """Raise `StorageError` if the archive is gone since it was opened."""
-        if self.store.look() != self.archive_id:
-            self.store.open(self.archive_id)
+        self.store.require(self.archive_id)
 
     def refuse_other_ledger(self) -> None:
         """Raise `LedgerError` if another archive's ledger was written over the one that was opened."""
@@ -117,12 +116,10 @@ def open_ledger(
         return newest is not None
 
     try:
-        ledger = open_writing(config.storage.ledger, store.make_durable, restore)
+        return open_writing(config.storage.ledger, store.make_durable, restore)
     finally:
         for newest in found:
             restored(newest)
-    ledger.restored_from = next(iter(found), None)
-    return ledger
 
 
 @contextmanager
@@ -137,8 +134,8 @@ def absent_archive(config: Config, ledger: Ledger) -> StorageError | None:
     remembered = ledger.read(queries.archive_id)
     store = Store(config.storage.archive, config.storage.min_free)
     try:
-        if remembered is not None and store.look() != remembered:
-            store.open(remembered)  # which refuses, and says why
+        if remembered is not None:
+            store.require(remembered)
     except StorageError as error:
         return error
     return None

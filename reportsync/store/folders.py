@@ -147,10 +147,10 @@ class Folders:
     def _enter(self, parent: int, parts: tuple[str, ...]) -> int:
         try:
             try:
-                return os.open(parts[-1], _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+                return _opened(parent, parts[-1])
             except PermissionError:
                 with self._making:  # another thread has just made it, and undoes the umask
-                    return os.open(parts[-1], _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+                    return _opened(parent, parts[-1])
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -158,6 +158,10 @@ class Folders:
             if error.errno in {errno.ENOTDIR, errno.ELOOP}:
                 raise _obstructed(path, "a symbolic link or a file, not a folder") from error
             raise storage_error("open", path, error) from error
+
+
+def _opened(parent: int, name: str) -> int:
+    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
 
 
 def _settle_mode(parent: int, name: str) -> None:

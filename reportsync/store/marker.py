@@ -47,16 +47,22 @@ def read_marker(folders: Folders) -> str | None:
     return match[1].decode()
 
 
+def refuse_other(folders: Folders, known_id: str) -> str:
+    """Return `known_id` if `folders.root` is that archive, else raise StorageError. Writes nothing."""
+    found = read_marker(folders)
+    if found is None:
+        raise _not_mounted(folders, known_id)
+    if found != known_id:
+        raise _other_archive(folders, found)
+    return found
+
+
 def open_marked(folders: Folders, known_id: str | None, way: Way) -> str:
     """Make sure that `folders.root` is the archive `known_id` (None: not known) and writable.
 
     Creates root and marker when neither is known. Returns the archive's id; raises StorageError.
     """
-    found = read_marker(folders)
-    if found is None and known_id is not None:
-        raise _not_mounted(folders, known_id)
-    if found is not None and known_id not in (None, found):
-        raise _other_archive(folders, found)
+    found = read_marker(folders) if known_id is None else refuse_other(folders, known_id)
     with storage_trouble("open the archive", folders.root):
         if found is None:
             folders.make_root()

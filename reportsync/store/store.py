@@ -19,7 +19,7 @@ from reportsync.notation import readable_size
 from reportsync.redact import clean
 from reportsync.store import sums, sweep, tree
 from reportsync.store.folders import Folders
-from reportsync.store.marker import locked_marker, open_marked, read_marker
+from reportsync.store.marker import locked_marker, open_marked, read_marker, refuse_other
 from reportsync.store.names import (
     BACKUPS,
     archive_name,
@@ -80,6 +80,10 @@ class Store:
         and that a file could be created. Raises StorageError if the folder is not that archive.
         """
         return open_marked(self._folders, known_id, self._way)
+
+    def require(self, known_id: str) -> None:
+        """Raise StorageError unless the folder is the archive `known_id`; write nothing."""
+        refuse_other(self._folders, known_id)
 
     def look(self) -> str | None:
         """Return the archive's id, None if there is no archive yet; write nothing."""
@@ -243,6 +247,10 @@ class Store:
         Hold `lock` from before `entries` were read, lest an older list replace a newer one.
         """
         sums.write_sums(self._folders, app, year, entries)
+
+    def sums_are(self, app: str, year: int, entries: Iterable[tuple[str, str]]) -> bool:
+        """Say whether SHA256SUMS of a year is what `write_sums` would make of `entries`."""
+        return sums.sums_are(self._folders, app, year, entries)
 
     def read_sums(self, app: str, year: int) -> dict[str, str]:
         """Return {file name: sha256} from SHA256SUMS of a year, as far as it makes sense."""

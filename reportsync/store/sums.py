@@ -23,8 +23,7 @@ def write_sums(folders: Folders, app: str, year: int, entries: Iterable[tuple[st
     written again. Raises StorageError.
     """
     path = sums_path(folders, app, year)
-    lines = sorted((name, sha256) for sha256, name in entries)
-    text = "".join(f"{sha256}  {name}\n" for name, sha256 in lines).encode()
+    text = _text(entries)
     if (text or None) == _content(folders, path):
         return
     with held(folders.make(*folders.parts(path.parent))) as folder:
@@ -34,6 +33,16 @@ def write_sums(folders: Folders, app: str, year: int, entries: Iterable[tuple[st
             if not text:
                 os.unlink(path.name, dir_fd=folder)
             os.fsync(folder)
+
+
+def _text(entries: Iterable[tuple[str, str]]) -> bytes:
+    lines = sorted((name, sha256) for sha256, name in entries)
+    return "".join(f"{sha256}  {name}\n" for name, sha256 in lines).encode()
+
+
+def sums_are(folders: Folders, app: str, year: int, entries: Iterable[tuple[str, str]]) -> bool:
+    """Say whether SHA256SUMS of one year is what `write_sums` would make of `entries`."""
+    return (_text(entries) or None) == _content(folders, sums_path(folders, app, year))
 
 
 def read_sums(folders: Folders, app: str, year: int) -> dict[str, str]:

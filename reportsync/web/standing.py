@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 
 from reportsync.calendar import last_due, next_due
+from reportsync.incidents import Cause, Incident
 from reportsync.known import Coverage, Known
 from reportsync.model import ONE_DAY, Outcome
 
@@ -118,8 +119,8 @@ def stalled(
     return f"the newest report of {whose} that should be there is missing"
 
 
-def sentence(standings: Sequence[Standing]) -> str:
-    """Return the one sentence about all apps."""
+def sentence(standings: Sequence[Standing], open_now: Iterable[Incident] = ()) -> str:
+    """Return the one sentence about all apps; `open_now` are the open incidents, also of others."""
     expected = sum(one.coverage.expected for one in standings)
     missing = sum(len(one.coverage.missing) for one in standings)
     waived = sum(len(one.coverage.waived) for one in standings)
@@ -127,7 +128,10 @@ def sentence(standings: Sequence[Standing]) -> str:
         return "Nothing is due yet."
     if not missing:
         rest = f", {counted(waived, 'day')} waived" if waived else ""
-        return f"Every due day is there: {expected - waived:,} stored{rest}."
+        damaged = {one.subject for one in open_now if one.cause is Cause.DAMAGE}
+        whole = damaged.isdisjoint(one.name for one in standings)
+        begin = "Every due day is there" if whole else "Every due day was stored, not all are whole"
+        return f"{begin}: {expected - waived:,} stored{rest}."
     short = [one.name for one in standings if one.coverage.missing]
     where = short[0] if len(short) == 1 else f"{len(short)} of {len(standings)} apps"
     text = f"{missing:,} of {expected:,} due days {'is' if missing == 1 else 'are'} missing"

@@ -172,8 +172,8 @@ MUTANTS = (
         "unmounted-volume-filled",
         "an archive whose volume is not mounted is noticed before a pass",
         "store/marker.py",
-        "    if found is None and known_id is not None:\n",
-        "    if found is None and known_id == '':\n",
+        "    if found is None:\n        raise _not_mounted(folders, known_id)\n    if found != known_id:\n",
+        "    if found is not None and found != known_id:\n",
         ("store/test_store_open.py::test_fault_22_a_volume_that_is_not_mounted_is_noticed",),
     ),
     Mutant(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from pass_world import Here, ago, backfill, covered, stand_in, sync
@@ -10,18 +12,27 @@ from pass_world import Here, ago, backfill, covered, stand_in, sync
 from reportsync.ledger import queries
 from reportsync.model import Outcome, Report
 from reportsync.sandbox import Fault, Sandbox
+from reportsync.service.world import World
 
 APP = stand_in("one", 3)
+
+
+@contextmanager
+def spoilt(here: Here, kind: str) -> Iterator[tuple[Sandbox, World]]:
+    """Serve a fault of this kind for the report of yesterday."""
+    faults = [Fault(kind, day=ago(1))]
+    with (
+        Sandbox([APP], faults=faults, clock=here.clock) as sandbox,
+        here.world(sandbox, APP) as world,
+    ):
+        yield sandbox, world
 
 
 @pytest.mark.parametrize("kind", ["truncated-zip", "bad-crc", "joined"])
 def test_fault_17_a_damaged_archive_is_not_stored_and_comes_whole_later(
     here: Here, kind: str
 ) -> None:
-    with (
-        Sandbox([APP], faults=[Fault(kind, day=ago(1))], clock=here.clock) as sandbox,
-        here.world(sandbox, APP) as world,
-    ):
+    with spoilt(here, kind) as (sandbox, world):
         summary, heard = sync(world)
         (gap,) = covered(world)["one"].missing
         assert (summary.exit, summary.stored) == (3, 2)
@@ -38,10 +49,7 @@ def test_fault_17_a_damaged_archive_is_not_stored_and_comes_whole_later(
 def test_row_16_an_attempt_whose_body_was_not_taken_keeps_its_status_and_bytes(
     here: Here, kind: str
 ) -> None:
-    with (
-        Sandbox([APP], faults=[Fault(kind, day=ago(1))], clock=here.clock) as sandbox,
-        here.world(sandbox, APP) as world,
-    ):
+    with spoilt(here, kind) as (_, world):
         _, heard = sync(world)
         (ended,) = (one for one in heard.ended_all if one.outcome is Outcome.FAILED)
         (attempt,) = world.ledger.read(queries.attempts_of, Report("one", ago(1)))
