@@ -198,8 +198,8 @@ MUTANTS = (
         "links-followed",
         "no link below the root leads archives out of the folder",
         "store/folders.py",
-        "            return os.open(parts[-1], _FOLDER | os.O_NOFOLLOW, dir_fd=parent)\n",
-        "            return os.open(parts[-1], _FOLDER, dir_fd=parent)\n",
+        "    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)\n",
+        "    return os.open(name, _FOLDER, dir_fd=parent)\n",
         (
             "store/test_store_keep.py::"
             "test_a_folder_that_is_a_link_or_a_file_is_refused_and_not_followed",
