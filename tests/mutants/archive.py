@@ -190,8 +190,8 @@ MUTANTS = (
         "other-archive-taken",
         "an archive that is not the ledger's is not written to",
         "store/marker.py",
-        "    if found is not None and known_id not in (None, found):\n",
-        "    if found is not None and known_id == '':\n",
+        "    if found != known_id:\n",
+        "    if found == '':\n",
         ("store/test_store_open.py::test_another_archive_than_the_ledger_knows_is_refused",),
     ),
     Mutant(
