@@ -275,8 +275,8 @@ MUTANTS = (
         "unmounted-taken-for-lost",
         "the archives of a volume that was unmounted are not lost",
         "service/world.py",
-        "        if self.store.look() != self.archive_id:\n            self.store.open(",
-        "        if self.store.look() == '':\n            self.store.open(",
+        "        self.store.require(self.archive_id)\n",
+        "        self.store.look()\n",
         (
             "passes/test_mending.py::test_archives_of_a_volume_that_was_unmounted_meanwhile_are_not_lost",
         ),
