@@ -31,6 +31,17 @@ def test_repair_takes_lines_out_of_sums_for_which_the_ledger_has_no_archive(fill
         assert check_sums(filled.archive) == 8
 
 
+def test_repair_takes_lines_out_of_sums_that_are_there_twice_or_make_no_sense(
+    filled: Place,
+) -> None:
+    sums = file_of(filled, 3).with_name("SHA256SUMS")
+    right = sums.read_bytes()
+    sums.chmod(0o640)
+    sums.write_bytes(f"{'0' * 64}  {name_of(ago(3))}\nno sum at all\n".encode() + right)
+    assert repaired(filled)[1].code == 0
+    assert sums.read_bytes() == right
+
+
 def test_repair_goes_on_where_something_else_has_the_name_of_sums(filled: Place) -> None:
     with_an_old_year(filled)
     sums = filled.archive / "one" / "2019" / "SHA256SUMS"

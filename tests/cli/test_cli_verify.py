@@ -191,10 +191,17 @@ def test_fault_30_what_verify_found_is_told_by_status_and_fetched_by_sync(
     assert told.out.startswith("Every due day was stored, not all are whole: 8 stored.")
     assert "Every other archive was last read, and found whole, at" in told.out
     assert filled.run("status", "--check").code == 4
+    (planned, *_) = filled.run("plan", "--json").json["reports"]
+    assert (planned["day"], planned["action"]) == (str(ago(5)), "fetch")
+    assert "damaged or lost" in planned["reason"]
+    assert filled.run("backfill", "--since", "-9d", "-n").out == "0 to fetch\n", "it does not mend"
+    explained = filled.run("why", "one", str(ago(5)), "--json").json
+    assert (explained["state"], explained["command"]) == ("damaged", "reportsync repair --app one")
     with Sandbox([APP]) as sandbox:
         filled.serve(sandbox, [APP])
         done = filled.run("sync", "--json")
     assert [request.name for request in sandbox.requests] == [name_of(ago(5))]
+    assert [event["action"] for event in done.events if event["event"] == "repair"][-1] == "reopen"
     assert (done.summary["stored"], done.code) == (1, 0)
     assert filled.zips() == before
     again = filled.run("status")

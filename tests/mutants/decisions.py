@@ -264,6 +264,44 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "damage-of-other-apps-mended",
+        "a pass mends the known damage of its own apps alone",
+        "ledger/incidents.py",
+        "if one.opened <= now and one.subject in apps]",
+        "if one.opened <= now]",
+        (
+            "passes/test_known_damage.py::"
+            "test_damage_of_apps_that_a_pass_is_not_about_is_left_alone",
+        ),
+    ),
+    Mutant(
+        "mending-without-an-end",
+        "mending known damage holds up what is due for a while, and no longer",
+        "service/known_damage.py",
+        "        if time.monotonic() > ends:\n            return\n",
+        "",
+        ("passes/test_known_damage.py::test_a_pass_mends_for_a_while_and_the_next_goes_on",),
+    ),
+    Mutant(
+        "whole-again-and-not-noted",
+        "what is found whole again is noted as that",
+        "service/known_damage.py",
+        "            world.ledger.write(records.set_verified, report, row.archive.version, now)\n",
+        "            assert now and records\n",
+        ("passes/test_known_damage.py::test_what_is_whole_again_is_read_once",),
+    ),
+    Mutant(
+        "force-trusts-the-row",
+        "an archive asked for again is unchanged only if its file is there",
+        "collect.py",
+        "            if is_there(self._tools.store, held[-1], self._tools.stop):\n",
+        "            if held:\n",
+        (
+            "cli/test_cli_backfill.py::"
+            "test_fault_30_force_puts_back_an_archive_that_was_lost_or_damaged_unnoticed",
+        ),
+    ),
+    Mutant(
         "claims-kept-after-a-stop",
         "after a stop nobody who waits for a place keeps his claim",
         "service/passes.py",

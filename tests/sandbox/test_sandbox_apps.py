@@ -186,6 +186,24 @@ def test_of_two_keys_the_one_that_is_a_reference_is_kept_and_suffices(
     assert len(apps[0].secret_keys) == 2, "the sandbox takes both"
 
 
+@pytest.mark.parametrize(
+    "name", ["k\x9by", "k\x85y", "k\u2028y", "k y # z", "k'\"y", "k\U0001f511"]
+)
+def test_a_file_of_any_name_is_referred_to_so_that_the_config_loads(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / name).write_text("from-a-file")
+    app = SandboxApp(
+        "OWNAPP01", ("from-a-file",), date(2026, 1, 1), name="shop-de",
+        references=(f"${{file:{tmp_path}/own/{name}}}",),
+    )  # fmt: skip
+    text = sample_config("http://127.0.0.1:8399", [app])
+    assert "\x9b" not in text
+    (loaded,) = config.load(write(tmp_path, text), {}).config.apps
+    assert loaded.secret_key[0].get_secret_value() == "from-a-file"
+
+
 def test_an_app_whose_name_begins_with_a_digit_gets_a_variable_that_can_be_set(
     tmp_path: Path,
 ) -> None:
