@@ -77,6 +77,23 @@ def test_fault_26_a_daemon_that_waits_for_a_lock_at_its_start_ends_at_once(
     assert running.events("stopped")
 
 
+@pytest.mark.parametrize("marker", [True, False], ids=["begins", "cannot begin"])
+def test_fault_31_the_log_tells_of_a_ledger_that_was_lost_and_restored(
+    start: Callable[..., Running], marker: bool
+) -> None:
+    first = start()
+    first.await_event("pass")
+    first.end()
+    (first.folder / "ledger.db").unlink()
+    (backup,) = (first.folder / "archive" / ".ledger").iterdir()
+    if not marker:
+        (first.folder / "archive" / ".reportsync").unlink()
+    again = start()
+    assert again.await_event("ledger restored")["backup"] == str(backup)
+    if not marker:
+        assert again.process.wait(10) == 5
+
+
 def test_the_log_tells_what_mends_a_report_that_failed(
     start: Callable[..., Running], sandbox: Sandbox
 ) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from web_ledger import NOW, History, alive
 
+from reportsync.incidents import Incident
 from reportsync.known import Known, Missing, coverage
 from reportsync.model import Outcome, Waiver
 from reportsync.web.health import health, readiness
@@ -175,6 +176,10 @@ def test_apps_come_worst_first() -> None:
 def test_one_sentence_says_it_all() -> None:
     well, short = stand("a"), stand("b", {NEWEST: None})
     assert sentence([well]) == "Every due day is there: 29 stored."
+    spoilt, strange = (Incident(f"damage:{name}", NOW, (), "") for name in (well.name, "other"))
+    told = "Every due day was stored, not all are whole: 29 stored."
+    assert sentence([well], [strange, spoilt]) == told
+    assert sentence([well], [strange]) == "Every due day is there: 29 stored."
     assert sentence([well, short]) == "1 of 58 due days is missing, in b."
     assert sentence([short]) == "1 of 29 due days is missing."
     assert sentence([short, short]) == "2 of 58 due days are missing, in 2 of 2 apps."
