@@ -13,8 +13,6 @@ from reportsync.known import NEVER_ASKED, Coverage, Missing, may_ask_from
 from reportsync.model import Report, instant_text
 from reportsync.settings import App
 
-DAMAGED = "its archive was found damaged or lost; unless it is whole by now it is fetched again"
-
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -65,15 +63,6 @@ def plan(covered: Sequence[Coverage], ask: Ask, now: datetime) -> tuple[Planned,
         newest = {Report(one.app.name, one.due_through) for one in covered if one.due_through}
         turns.sort(key=lambda row: row.report not in newest)
     return (*turns, *sorted(wait, key=lambda row: row.at))
-
-
-def to_mend(
-    damaged: Iterable[Report], apps: Iterable[App], ask: Ask, now: datetime
-) -> list[Planned]:
-    """Return what a pass at `now` does first about the `damaged` reports of `apps` that `ask` is about."""
-    by_name = {app.name: app for app in apps}
-    asked = (one for one in damaged if ask.wants(by_name[one.app], one.day, now))
-    return [Planned(report, "fetch", DAMAGED, now) for report in asked]
 
 
 def _rows(one: Coverage, ask: Ask, now: datetime) -> Iterator[Planned]:

@@ -12,7 +12,6 @@ from reportsync.cli.output import plural, put_json, put_wrapped, say
 from reportsync.collect import Collected
 from reportsync.model import UNANSWERED, instant_text
 from reportsync.redact import mask
-from reportsync.service.mending import Mended
 from reportsync.service.passes import Listener, Summary
 
 
@@ -45,16 +44,6 @@ def report_event(ended: Collected) -> dict[str, Any]:
     return event
 
 
-def mended_event(one: Mended) -> dict[str, Any]:
-    """Return the JSON event about one thing that was mended, or in a dry run would be."""
-    return {"event": "repair", "action": one.action, "what": one.what, "why": one.why}
-
-
-def mended_line(one: Mended) -> str:
-    """Return one line about the same."""
-    return f"{one.action}: {one.what} ({one.why})"
-
-
 def summary_event(summary: Summary) -> dict[str, Any]:
     """Return the contract's JSON event about a whole pass."""
     return {
@@ -75,9 +64,6 @@ def summary_event(summary: Summary) -> dict[str, Any]:
 class JsonLines(Shown):
     """One JSON object per line on stdout."""
 
-    def mended(self, one: Mended) -> None:
-        put_json(mended_event(one))
-
     def ended(self, ended: Collected) -> None:
         put_json(report_event(ended))
 
@@ -94,10 +80,6 @@ class PlainLines(Shown):
     def ended(self, ended: Collected) -> None:
         if self._verbosity >= 0 or ended.outcome in UNANSWERED:
             say(report_line(ended, self._verbosity))
-
-    def mended(self, one: Mended) -> None:
-        if self._verbosity >= 0:
-            say(mended_line(one))
 
     def width(self, host: str, width: int) -> None:
         if self._verbosity > 1:

@@ -63,17 +63,12 @@ def print_plan(
     waiting: bool = True,
 ) -> None:
     """Print the plan for `ask`; with `waiting` also what is not fetched now."""
-    from reportsync.ledger.incidents import known_damage
     from reportsync.plan import plan as decide
-    from reportsync.plan import to_mend
     from reportsync.service.world import coverages, look
 
     now = now or system_clock()
     with look(config) as ledger:
         rows = decide(coverages(ledger, apps, now), ask, now)
-        if waiting:  # it is about the next pass, which mends
-            damaged = ledger.read(known_damage, [app.name for app in apps], now)
-            rows = (*to_mend(damaged, apps, ask, now), *rows)
     rows = tuple(row for row in rows if waiting or row.action == "fetch")
     if as_json:
         put_json({"version": 1, "now": instant_text(now), "reports": [_value(row) for row in rows]})

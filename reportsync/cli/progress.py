@@ -17,11 +17,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from reportsync.cli.listeners import Shown, mended_line, report_line, waiting_line, width_line
+from reportsync.cli.listeners import Shown, report_line, waiting_line, width_line
 from reportsync.cli.remaining import Remaining, duration_words
 from reportsync.collect import Collected
 from reportsync.model import HAVE, Outcome
-from reportsync.service.mending import Mended
 from reportsync.service.passes import Summary
 
 _STYLES = {Outcome.FAILED: "red", Outcome.REJECTED: "bold red", Outcome.WAITING: "yellow"}
@@ -69,9 +68,6 @@ class Bars(Shown):
     def begun(self, planned: int, rate: float) -> None:
         self._remaining.begun(planned, rate)
         self._progress.update(self._task, total=planned, visible=True)
-
-    def mended(self, one: Mended) -> None:
-        self._console.print(escape(mended_line(one)))
 
     def width(self, host: str, width: int) -> None:
         if self._verbosity > 1:

@@ -158,7 +158,7 @@ def repair(
     newest backup in the archive, from what can still be read of it, and from the files. With -n nothing is
     written, and the exit code is 4 if an archive is damaged or lost.
     """
-    from reportsync.cli.listeners import mended_event, mended_line, summary_event
+    from reportsync.cli.listeners import summary_event
     from reportsync.cli.passes import tell_pass
     from reportsync.plan import Ask
     from reportsync.service.passes import Order, Summary, run_pass
@@ -176,9 +176,11 @@ def repair(
     def tell(mended: Mended) -> None:
         told.append(mended)
         if as_json:
-            put_json(mended_event(mended))
+            put_json(
+                {"event": "repair", "action": mended.action, "what": mended.what, "why": mended.why}
+            )
         else:
-            say(f"{'would ' if dry_run else ''}{mended_line(mended)}")
+            say(f"{'would ' if dry_run else ''}{mended.action}: {mended.what} ({mended.why})")
 
     def adopted() -> int:
         return sum(one.action == "adopt" for one in told)

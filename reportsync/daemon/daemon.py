@@ -18,14 +18,7 @@ from reportsync.announce import systemd
 from reportsync.announce.log import Logger
 from reportsync.announce.metrics import Metrics
 from reportsync.collect import Collected
-from reportsync.daemon.diary import (
-    log_checked,
-    log_hook,
-    log_mended,
-    log_notice,
-    log_pass,
-    log_report,
-)
+from reportsync.daemon.diary import log_checked, log_hook, log_notice, log_pass, log_report
 from reportsync.daemon.vitals import LOOK_SECONDS, Vitals
 from reportsync.daemon.wake import next_wake
 from reportsync.errors import ExitCode, LedgerError, ReportsyncError
@@ -67,10 +60,6 @@ class _Diarist(Listener):
 
     def begun(self, planned: int, rate: float) -> None:
         self._vitals.alive()
-
-    def mended(self, one: Mended) -> None:
-        self._vitals.alive()
-        log_mended(self._logger, one)
 
     def width(self, host: str, width: int) -> None:
         self._logger.debug("width", host=host, width=width)
@@ -274,7 +263,7 @@ class Daemon:
             self._logger.error("verify", reason=f"{type(error).__name__}: {error}")
 
         def mended(one: Mended) -> None:
-            log_mended(self._logger, one)
+            self._logger.warning("mended", action=one.action, what=one.what, why=one.why)
 
         return Verifier(self._world, Events(checked, amiss, mended, self._reopened.set, trouble))
 

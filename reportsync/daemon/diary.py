@@ -10,7 +10,6 @@ from reportsync.incidents import Notice, Phase
 from reportsync.model import HAVE, UNANSWERED, Outcome, instant_text
 from reportsync.service import hooks
 from reportsync.service.judge import Checked, Found
-from reportsync.service.mending import Mended
 from reportsync.service.passes import Summary
 
 _LEVELS = {Outcome.WAITING: "info", Outcome.BUSY: "info", Outcome.REJECTED: "error"}
@@ -61,11 +60,6 @@ def log_checked(logger: Logger, found: Checked) -> None:
     if found.error is not None:
         fields |= {"reason": found.error.message, "remedy": found.error.hint}
     (logger.debug if found.found is Found.OK else logger.warning)("verified", **fields)
-
-
-def log_mended(logger: Logger, one: Mended) -> None:
-    """Log one thing that was mended."""
-    logger.warning("mended", action=one.action, what=one.what, why=one.why)
 
 
 def log_notice(logger: Logger, one: Notice) -> None:

@@ -76,52 +76,49 @@ def note_delivery(
             _set(connection, one.numbers, handed=None)
 
 
+def doubt(connection: sa.Connection, damaged: Iterable[Report], found: Iterable[Incident]) -> None:
+    """Have the archives of `damaged` reports count as not found right since open damage of their app began.
+
+    They may have been, before they were damaged, and would be taken for mended. What was stored since then
+    is left alone: it may have come in the place of a damaged one.
+    """
+    opened = {one.subject: one.opened for one in found if one.cause is Cause.DAMAGE}
+    for report in damaged:
+        since = opened.get(report.app)
+        if since is not None:
+            old = sa.and_(archives.c.stored <= since, archives.c.verified > since)
+            mine = sa.and_(archives.c.app == report.app, archives.c.day == report.day)
+            connection.execute(sa.update(archives).where(mine, old).values(verified=since))
+
+
 def unmended(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[Report]:
     """Return which reports of open damage are still missing, or were not found right since it opened."""
-    left = _unverified(connection, found)
-    for one in _damage(found):
-        missing = sa.select(reports.c.day).where(
-            _among_its_days(one, reports), reports.c.state == "missing"
-        )
-        left |= _of_it(one, connection.execute(missing).scalars())
+    left: set[Report] = set()
+    for one in found:
+        if one.cause is Cause.DAMAGE:
+            held = reports_of(one.held)
+            left |= held & _not_right(connection, one)
     return frozenset(left)
 
 
-def known_damage(connection: sa.Connection, names: Iterable[str], now: datetime) -> list[Report]:
-    """Return the reports of the apps `names`, in order, a held archive of which is known to be bad or lost.
-
-    What was found right since then is none. Neither is what an incident is about that a clock ahead of `now`
-    has opened: nothing could be found right after that for long.
-    """
-    apps = frozenset(names)
-    opened = [one for one in open_now(connection) if one.opened <= now and one.subject in apps]
-    return sorted(_unverified(connection, opened))
-
-
-def _unverified(connection: sa.Connection, found: Iterable[Incident]) -> set[Report]:
-    """Return which reports of open damage are held, and were not found right since it opened."""
-    left: set[Report] = set()
-    for one in _damage(found):
-        held = sa.select(archives.c.day).where(
-            _among_its_days(one, archives),
-            archives.c.held.is_(True),
-            archives.c.verified <= one.opened,
-        )
-        left |= _of_it(one, connection.execute(held).scalars())
-    return left
-
-
-def _damage(found: Iterable[Incident]) -> list[Incident]:
-    return [one for one in found if one.cause is Cause.DAMAGE and one.held]
-
-
-def _among_its_days(one: Incident, table: sa.Table) -> sa.ColumnElement[bool]:
+def _not_right(connection: sa.Connection, one: Incident) -> set[Report]:
+    """Return the reports of the incident's app, from its first to its last day, that are not right."""
+    if not one.held:
+        return set()
     first, last = min(span.first for span in one.held), max(span.last for span in one.held)
-    return sa.and_(table.c.app == one.subject, table.c.day.between(first, last))
-
-
-def _of_it(one: Incident, days: Iterable[date]) -> set[Report]:
-    return {Report(one.subject, day) for day in days} & reports_of(one.held)
+    missing = sa.select(reports.c.day).where(
+        reports.c.app == one.subject,
+        reports.c.day.between(first, last),
+        reports.c.state == "missing",
+    )
+    unverified = sa.select(archives.c.day).where(
+        archives.c.app == one.subject,
+        archives.c.day.between(first, last),
+        archives.c.held.is_(True),
+        archives.c.verified <= one.opened,
+    )
+    days = [*connection.execute(missing).scalars(), *connection.execute(unverified).scalars()]
+    return {Report(one.subject, day) for day in days}
 
 
 def _insert(connection: sa.Connection, one: Incident) -> Incident:

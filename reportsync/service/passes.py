@@ -22,9 +22,7 @@ from reportsync.ledger import records, upkeep
 from reportsync.model import Outcome, Report
 from reportsync.plan import Ask, Planned, plan
 from reportsync.service.gauged import Gauged
-from reportsync.service.known_damage import mend_known_damage
 from reportsync.service.lanes import Lanes, NoPlace
-from reportsync.service.mending import Mended
 from reportsync.service.sums import back_up, write_sums
 from reportsync.service.world import World, coverages
 from reportsync.settings import App
@@ -132,9 +130,6 @@ class Listener:
     def ended(self, ended: Collected) -> None:
         """Say how the work on one report ended."""
 
-    def mended(self, one: Mended) -> None:
-        """Say what was done about an archive that is known to be damaged or lost."""
-
     def width(self, host: str, width: int) -> None:
         """Say that `host` is asked for `width` reports at once from now on."""
 
@@ -194,8 +189,6 @@ class _Pass:
             self._world.refuse_other_ledger()
             self._world.store.sweep()
             self._world.ledger.write(upkeep.begin_pass, self._id, self._order.kind, self._started)
-            if self._order.covers_all:
-                mend_known_damage(self._world, self._apps, self._listener.mended)
             self._queue_due(self._started)
             self._work()
             if self._order.wait_for_busy:

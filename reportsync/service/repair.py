@@ -189,7 +189,7 @@ def _have_sums_written(world: World, names: Sequence[str], tell: Tell) -> Obstru
             if not world.store.sums_are(app, year, ((sha, name) for name, sha in right.items())):
                 world.ledger.write(records.mark_stale, app, year)
                 what = f"{app}/{year:04}/{SUMS}"
-                tell(Mended("write anew", what, "it does not say what the ledger does"))
+                tell(Mended("write anew", what, "it is not what is written of the ledger"))
     return obstructed
 
 

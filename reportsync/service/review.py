@@ -43,6 +43,7 @@ def review_now(connection: Connection, config: Config, seen: Seen, now: datetime
     where no channel is asked for, it counts as told.
     """
     open_before = incidents.open_now(connection)
+    incidents.doubt(connection, seen.damaged, open_before)
     unmended = incidents.unmended(connection, open_before)
     seen = replace(seen, hook=_hook(connection, config))
     found = review(

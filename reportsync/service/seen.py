@@ -9,7 +9,6 @@ from reportsync.errors import AppRefused, ArchiveRefused, StorageError, TooLarge
 from reportsync.incidents import Said, Seen
 from reportsync.model import ANSWERED, Report
 from reportsync.service.judge import Checked, Found
-from reportsync.service.mending import Mended
 from reportsync.service.passes import Listener
 from reportsync.service.verify import first_unreadable
 
@@ -43,9 +42,6 @@ class Watch(Listener):
     def ended(self, ended: Collected) -> None:
         self._keep(ended)
         self._inner.ended(ended)
-
-    def mended(self, one: Mended) -> None:
-        self._inner.mended(one)
 
     def width(self, host: str, width: int) -> None:
         self._inner.width(host, width)

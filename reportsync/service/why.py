@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from reportsync.calendar import due, due_through, scheduled
 from reportsync.incidents import Cause, key_of
 from reportsync.known import NEVER_ASKED, Missing, may_ask_from
@@ -12,7 +14,6 @@ from reportsync.ledger import Ledger, incidents, overview, queries
 from reportsync.ledger.queries import HeldArchive, ReportRow
 from reportsync.model import Attempt, Outcome, Report, Waiver, instant_text
 from reportsync.notation import duration_text
-from reportsync.plan import DAMAGED
 from reportsync.retry import believable
 from reportsync.settings import App
 
@@ -24,8 +25,8 @@ def why(ledger: Ledger, app: App, day: date, now: datetime) -> dict[str, Any]:
     waivers = ledger.read(overview.waivers_by_app).get(app.name, [])
     holding = [waiver for waiver in waivers if waiver.covers(day, now)]
     state, rule = _state(app, day, row, holding, now)
-    if state == "stored" and report in ledger.read(incidents.known_damage, [app.name], now):
-        state, rule = "damaged", DAMAGED
+    if state == "stored" and report in ledger.read(_known_damage):
+        state, rule = "damaged", "a verification found its archive damaged or lost"
     claim = ledger.read(queries.claim_end, report)
     again = _next_attempt(app, day, row, state, now)
     refused = _refused(ledger, app) if state == "missing" else None
@@ -82,6 +83,10 @@ def _next_attempt(
         return None
     again = believable(row.next_attempt, now, app, row.last_attempt) if row else None
     return max(now, may_ask_from(app, Missing(day, next_attempt=again)))
+
+
+def _known_damage(connection: Connection) -> frozenset[Report]:
+    return incidents.unmended(connection, incidents.open_now(connection))
 
 
 def _refused(ledger: Ledger, app: App) -> str | None:

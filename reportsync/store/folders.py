@@ -134,10 +134,14 @@ class Folders:
                 return self._enter(parent, parts)
         path = self.root.joinpath(*parts)
         with storage_trouble(f"create the folder {path.name} in", path.parent):
-            with self._making, suppress(FileExistsError):
-                os.mkdir(path.name, FOLDER_MODE, dir_fd=parent)
-                self._anchored.discard(parts)
-                _settle_mode(parent, path.name)
+            with self._making:
+                try:
+                    os.mkdir(path.name, FOLDER_MODE, dir_fd=parent)
+                except FileExistsError:
+                    _undo_a_dead_umask(parent, path.name)
+                else:
+                    self._anchored.discard(parts)
+                    _settle_mode(parent, path.name)
             # Also when it existed: whoever made it may have died before its own fsync.
             if parts not in self._anchored:
                 os.fsync(parent)
@@ -149,8 +153,9 @@ class Folders:
             try:
                 return _opened(parent, parts[-1])
             except PermissionError:
-                with self._making:  # another thread has just made it, and undoes the umask
-                    return _opened(parent, parts[-1])
+                with self._making:
+                    pass  # another thread has just made it, and undoes the umask
+                return _opened(parent, parts[-1])
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -170,6 +175,14 @@ def _settle_mode(parent: int, name: str) -> None:
     wanted = mode & stat.S_ISGID | FOLDER_MODE
     if stat.S_IMODE(mode) != wanted:
         set_mode(name, wanted, dir_fd=parent)
+
+
+def _undo_a_dead_umask(parent: int, name: str) -> None:
+    """Undo the umask for who died, or has yet to come, between making a folder and doing so."""
+    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    if ours and status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        _settle_mode(parent, name)
 
 
 def _upwards(path: Path) -> tuple[Path, ...]:

@@ -24,7 +24,7 @@ from reportsync.service.judge import Found
 from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.repair import mend
 from reportsync.service.review import HOOK_TRIES
-from reportsync.service.seen import Watch
+from reportsync.service.seen import Watch, seen_in
 from reportsync.service.status import status
 
 # Apprise 2.2 imports it with its mail plugin on Python up to 3.12.
@@ -139,20 +139,48 @@ def test_damage_is_told_once_and_over_when_the_file_is_right_again(tmp_path: Pat
         with stage.world() as world, stage.announcer() as announcer:
             path = world.store.path(Report("shop", NEWEST), 1)
             right = path.read_bytes()
-            path.chmod(0o600)
-            path.write_bytes(right[:-1] + b"x")
-            stage.sandbox.faults.add(Fault("500", day=NEWEST, times=1))
-            for content in (right[:-1] + b"x", None, right):
+            for content in (right[:-1] + b"x", right[:-1] + b"x", right):
+                path.chmod(0o600)
+                path.write_bytes(content)
                 stage.pass_by(minutes=5)
                 checked = verified(world)
                 bad = {one.archive.report for one in checked if one.found is not Found.OK}
                 announcer.found(world.ledger, Seen(damaged=frozenset(bad)))
-                assert (path.read_bytes() if path.exists() else None) == content
                 stage.step(world, announcer)
         assert stage.logged == [
             "shop: 1 archive is damaged or lost",
             "over: shop: 1 archive is damaged or lost",
         ]
+
+
+def test_what_is_damaged_while_other_damage_is_open_is_not_over_before_it_is_mended(
+    tmp_path: Path,
+) -> None:
+    with scene(tmp_path, stand_in("shop")) as stage:
+        stage.run()
+        with stage.world() as world, stage.announcer() as announcer:
+            first, later = (
+                world.store.path(Report("shop", NEWEST - days * ONE_DAY), 1) for days in (2, 1)
+            )
+            whole = {path: path.read_bytes() for path in (first, later)}
+
+            def verify() -> None:
+                stage.pass_by(minutes=5)
+                announcer.found(world.ledger, seen_in(verified(world)))
+
+            first.unlink()
+            verify()
+            verify()  # by which the later one was found right after the incident began
+            later.unlink()
+            verify()
+            first.write_bytes(whole[first])
+            verify()
+            stage.pass_by(minutes=5)
+            stage.step(world, announcer)
+            assert stage.logged == ["shop: 1 archive is damaged or lost"]
+            later.write_bytes(whole[later])
+            verify()
+        assert stage.logged[1:] == ["over: shop: 2 archives are damaged or lost"]
 
 
 def test_storage_is_told_once_and_over_when_it_works_again(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_fault_30_sync_fetches_a_reopened_day_by_itself(filled: Place) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoil", [Path.unlink, damage])
-def test_fault_30_what_verify_found_is_told_by_status_and_fetched_by_sync(
+def test_fault_30_what_verify_found_is_told_by_status_and_why_and_fetched_by_repair(
     filled: Place, spoil: Callable[[Path], None]
 ) -> None:
     before = filled.zips()
@@ -191,35 +191,26 @@ def test_fault_30_what_verify_found_is_told_by_status_and_fetched_by_sync(
     assert told.out.startswith("Every due day was stored, not all are whole: 8 stored.")
     assert "Every other archive was last read, and found whole, at" in told.out
     assert filled.run("status", "--check").code == 4
-    (planned, *_) = filled.run("plan", "--json").json["reports"]
-    assert (planned["day"], planned["action"]) == (str(ago(5)), "fetch")
-    assert "damaged or lost" in planned["reason"]
-    assert filled.run("backfill", "--since", "-9d", "-n").out == "0 to fetch\n", "it does not mend"
     explained = filled.run("why", "one", str(ago(5)), "--json").json
     assert (explained["state"], explained["command"]) == ("damaged", "reportsync repair --app one")
-    with Sandbox([APP]) as sandbox:
-        filled.serve(sandbox, [APP])
-        done = filled.run("sync", "--json")
-    assert [request.name for request in sandbox.requests] == [name_of(ago(5))]
-    assert [event["action"] for event in done.events if event["event"] == "repair"][-1] == "reopen"
-    assert (done.summary["stored"], done.code) == (1, 0)
+    assert filled.run("sync").code == 0, "it is for a repair"
+    asked, done = repaired(filled)
+    assert (asked, done.code) == ([name_of(ago(5))], 0)
     assert filled.zips() == before
     again = filled.run("status")
     assert again.out.startswith("Every due day is there: 8 stored.")
     assert "Each archive was last read, and found whole, at" in again.out
 
 
-def test_fault_30_what_a_person_has_put_back_since_verify_is_not_asked_for(filled: Place) -> None:
+def test_fault_30_what_a_person_has_put_back_is_right_once_it_was_verified(filled: Place) -> None:
     file = file_of(filled, 5)
     right = file.read_bytes()
     file.unlink()
     assert filled.run("verify").code == 4
     file.write_bytes(right)
-    with Sandbox([APP]) as sandbox:
-        filled.serve(sandbox, [APP])
-        assert filled.run("sync").code == 0
-        assert not sandbox.requests
-    assert filled.run("status").out.startswith("Every due day is there: 8 stored.")
+    assert filled.run("status", "--check").code == 4
+    assert filled.run("verify").code == 0
+    assert filled.run("status", "--check").code == 0
 
 
 @pytest.mark.parametrize("content", [None, b"", b"0" * 64 + b"  20200101.zip\n"])

@@ -264,33 +264,6 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "damage-of-other-apps-mended",
-        "a pass mends the known damage of its own apps alone",
-        "ledger/incidents.py",
-        "if one.opened <= now and one.subject in apps]",
-        "if one.opened <= now]",
-        (
-            "passes/test_known_damage.py::"
-            "test_damage_of_apps_that_a_pass_is_not_about_is_left_alone",
-        ),
-    ),
-    Mutant(
-        "mending-without-an-end",
-        "mending known damage holds up what is due for a while, and no longer",
-        "service/known_damage.py",
-        "        if time.monotonic() > ends:\n            return\n",
-        "",
-        ("passes/test_known_damage.py::test_a_pass_mends_for_a_while_and_the_next_goes_on",),
-    ),
-    Mutant(
-        "whole-again-and-not-noted",
-        "what is found whole again is noted as that",
-        "service/known_damage.py",
-        "            world.ledger.write(records.set_verified, report, row.archive.version, now)\n",
-        "            assert now and records\n",
-        ("passes/test_known_damage.py::test_what_is_whole_again_is_read_once",),
-    ),
-    Mutant(
         "force-trusts-the-row",
         "an archive asked for again is unchanged only if its file is there",
         "collect.py",
@@ -299,6 +272,17 @@ MUTANTS = (
         (
             "cli/test_cli_backfill.py::"
             "test_fault_30_force_puts_back_an_archive_that_was_lost_or_damaged_unnoticed",
+        ),
+    ),
+    Mutant(
+        "later-damage-taken-for-mended",
+        "what is found damaged while other damage of its app is open is not taken for mended",
+        "service/review.py",
+        "    incidents.doubt(connection, seen.damaged, open_before)\n",
+        "",
+        (
+            "announce/test_incident_passes.py::"
+            "test_what_is_damaged_while_other_damage_is_open_is_not_over_before_it_is_mended",
         ),
     ),
     Mutant(

@@ -121,9 +121,8 @@ def run(world: World) -> None:
 
 
 def run_with_damage(world: World) -> None:
-    """Run a pass while a damaged archive is not mended yet, since it cannot be read."""
+    """Run a pass while a damaged archive is not mended yet."""
     name, day = world.config.apps[0].name, newest_due(NOW)
-    world.store.path(Report(name, day)).mkdir(parents=True, exist_ok=True)
     seen = Seen(damaged=frozenset({Report(name, day)}))
     world.ledger.write(review_now, world.config, seen, NOW)
     run(world)
