@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sampling import sampled
 
 from reportsync.archive import Contents
 from reportsync.errors import ArchiveRefused, TransientFault
@@ -87,13 +88,14 @@ def test_fault_17_no_truncation_is_taken_for_whole(
                 examined(original[:length])
 
 
+@pytest.mark.parametrize("step", sampled([11, 3]))
 def test_fault_17_no_flipped_bit_changes_the_contents_unseen(
-    originals: list[bytes], examined: Examined
+    originals: list[bytes], examined: Examined, step: int
 ) -> None:
     contents = dict(FILES)
     for original in originals:
         changed = bytearray(original)
-        for bit in range(0, len(original) * 8, 3):
+        for bit in range(0, len(original) * 8, step):
             changed[bit // 8] ^= 1 << bit % 8
             try:
                 examined(bytes(changed))

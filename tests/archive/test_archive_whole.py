@@ -155,6 +155,7 @@ def test_a_wheel_from_elsewhere_is_whole() -> None:
 WIDE = Limits(members=65_536, directory=2**22)
 
 
+@pytest.mark.slow
 def test_wide_sizes_and_a_wide_end_record_are_read(examined: Examined) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:

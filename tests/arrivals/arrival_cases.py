@@ -12,6 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import cli_tool
+from zygote import Zygote
+
 from reportsync.cli.failure import guarded
 from reportsync.cli.main import cli
 from reportsync.ledger import Ledger, records
@@ -81,8 +84,9 @@ def wait_until(reached: Callable[[], Any], seconds: float = 20.0) -> Any:
 class Place:
     """A folder with a config, and the commands run in it as processes of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, zygote: Zygote) -> None:
         self.folder = folder
+        self._commands = cli_tool.Place(folder, zygote)
         self.config = folder / "config.yaml"
 
     def write(
@@ -106,16 +110,15 @@ class Place:
         )
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command."""
+        """Start a command, for signals and pipes."""
         words = [sys.executable, "-m", "reportsync", "--config", str(self.config), *args]
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
         return subprocess.Popen(words, cwd=self.folder, **options)
 
     def run(self, *args: str) -> tuple[int, str, str]:
         """Run a command; return exit code, stdout and stderr."""
-        process = self.start(*args)
-        out, err = process.communicate(timeout=50)
-        return process.returncode, out, err
+        done = self._commands.run(*args)
+        return done.code, done.out, done.err
 
     def call(self, *args: str) -> int:
         """Run a short command in this process and return its exit code."""

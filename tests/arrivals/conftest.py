@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from arrival_cases import NOW, Instants, Place, config_of
+from cli_fixtures import zygote
 from ledger_fixtures import ledger, lite, path, url
+from zygote import Zygote
 
 from reportsync.ledger import Ledger
 from reportsync.service.hooks import Outbox
 from reportsync.stop import Stop
 
-__all__ = ["ledger", "lite", "path", "url"]
+__all__ = ["ledger", "lite", "path", "url", "zygote"]
 
 Script = Callable[[str], str]
 
@@ -50,8 +52,8 @@ def outbox(tmp_path: Path, lite: Ledger, clock: Instants) -> Callable[..., Outbo
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, zygote: Zygote) -> Place:
     """Return a folder with a config without a hook, and commands to run in it."""
-    made = Place(tmp_path)
+    made = Place(tmp_path, zygote)
     made.write()
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cli_tool import Place, ago
+from sampling import sampled
 
 COMMANDS = (
     ["sync"], ["backfill", "--since=-3d"], ["verify"], ["waive", "one", "-3d", "--reason", "x"],
@@ -18,7 +19,7 @@ def lose(place: Place) -> str:
     return f"reportsync: the ledger was lost; its backup {backup} has taken its place"
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+@pytest.mark.parametrize("words", sampled(COMMANDS), ids=lambda words: words[0])
 def test_fault_31_a_quiet_command_that_restores_a_lost_ledger_says_nothing(
     filled: Place, words: list[str]
 ) -> None:
@@ -28,7 +29,7 @@ def test_fault_31_a_quiet_command_that_restores_a_lost_ledger_says_nothing(
     assert filled.run("status", "--check").code == 0, "it was restored"
 
 
-@pytest.mark.parametrize("words", COMMANDS[:2], ids=lambda words: words[0])
+@pytest.mark.parametrize("words", sampled(COMMANDS[:2]), ids=lambda words: words[0])
 @pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "quiet"])
 def test_fault_31_a_restored_ledger_is_told_also_when_the_command_then_fails(
     filled: Place, quiet: list[str], words: list[str]

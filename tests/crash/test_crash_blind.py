@@ -12,7 +12,7 @@ Perform = Callable[[str], Theatre]
 Disturb = Callable[..., int]
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool("strace")]
-SCENES = {"later": (1, 150), "restore": (1, 200), "repair": (4, 100), "rebuild": (3, 130)}
+SCENES = {"later": (2, 75), "restore": (3, 65), "repair": (8, 50), "rebuild": (6, 65)}
 """The scenes, of how many points one is disturbed, and how many these are at least."""
 
 

@@ -1,6 +1,6 @@
 """The power goes at every call, on XFS; what must hold is in power_bench.py.
 
-The four layouts of disks; ext4 takes the other scenes besides.
+Two of the four layouts of disks: Btrfs takes the others, and ext4 all, and other scenes besides.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("scene", "layout", "least"), CASES[:4])
+@pytest.mark.parametrize(("scene", "layout", "least"), CASES[:4:3])
 def test_fault_25_a_power_cut_on_xfs_loses_nothing(
     cut: Callable[[str, Layout], int], scene: str, layout: Layout, least: int
 ) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from daemon_process import Running, since, wait_until, write_config
+from sampling import sampled
 
 from reportsync.ledger import open_writing
 from reportsync.sandbox import Fault, Sandbox
@@ -77,7 +78,7 @@ def test_fault_26_a_daemon_that_waits_for_a_lock_at_its_start_ends_at_once(
     assert running.events("stopped")
 
 
-@pytest.mark.parametrize("marker", [True, False], ids=["begins", "cannot begin"])
+@pytest.mark.parametrize("marker", sampled([True, False]), ids=["begins", "cannot begin"])
 def test_fault_31_the_log_tells_of_a_ledger_that_was_lost_and_restored(
     start: Callable[..., Running], marker: bool
 ) -> None:

@@ -10,7 +10,7 @@ QUICK = ("status", "headers", "framing", "body", "bytes")
 
 
 def test_a_few_mutated_answers_store_nothing_wrong(tmp_path: Path) -> None:
-    seeds = seeds_of(QUICK, 8)
+    seeds = seeds_of(QUICK, 5)
     tally = judged(tmp_path, seeds, collected(tmp_path, seeds))
-    assert tally.outcomes.total() == 40
-    assert tally.stored >= 4
+    assert tally.outcomes.total() == 25
+    assert tally.stored >= 2

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pass_world import NEWEST, NOW, Here, ago, covered, stand_in, sync
+from sampling import sampled
 
 from reportsync.ledger import queries
 from reportsync.model import Report
@@ -37,7 +38,7 @@ def tree(root: Path) -> dict[str, tuple[int, int, str]]:
     }
 
 
-@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize("jump", sampled(JUMPS, 2))
 def test_fault_33_a_pass_under_a_wrong_clock_loses_nothing_and_asks_in_no_storm(
     here: Here, jump: str
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pass_world import Here, ago, stand_in, sync, verified
 from rebuild_site import APP, TABLES, Site, read, root_page, scribble
+from sampling import sampled
 
 from reportsync.errors import LedgerError, StorageError, UsageProblem
 from reportsync.ledger import backup, overview, place, queries, soundness
@@ -20,18 +21,10 @@ from reportsync.service.judge import Found
 from reportsync.service.rebuild import Wanted, find_backup
 from reportsync.store import Store
 
-QUICK = ("waivers",)
 KEPT = ("waivers", "attempts", "incidents", "archives", "passes")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in TABLES
-        if name != "facts"
-    ],
-)
+@pytest.mark.parametrize("name", sampled(["waivers", *sorted(set(TABLES) - {"waivers", "facts"})]))
 def test_fault_31_row_h_of_a_damaged_ledger_nothing_is_lost_that_it_or_its_backup_still_gives(
     site: Site, name: str
 ) -> None:
@@ -126,9 +119,7 @@ def test_fault_31_rows_that_make_no_sense_get_into_no_backup_and_come_out_of_non
         assert sync(world)[0].trouble is None
 
 
-@pytest.mark.parametrize(
-    "how", ["unreadable", "empty", "dropped", pytest.param("odd", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("how", sampled(["unreadable", "empty", "dropped", "odd"]))
 def test_fault_31_a_ledger_that_does_not_say_its_schema_gives_all_the_rest(
     site: Site, how: str
 ) -> None:

@@ -117,6 +117,7 @@ def test_fault_31_what_another_process_says_is_written_while_a_ledger_is_rebuilt
         assert "was replaced while in use" in answer
 
 
+@pytest.mark.slow
 def test_fault_31_a_rebuild_waits_for_a_commit_that_is_under_way(site: Site) -> None:
     with writer(site.ledger, "slowly") as other:
         size, number = root_page(site.ledger, "attempts")
@@ -133,6 +134,7 @@ def test_fault_31_a_rebuild_waits_for_a_commit_that_is_under_way(site: Site) -> 
     assert has_late(site.ledger)
 
 
+@pytest.mark.slow
 def test_fault_31_a_ledger_that_somebody_writes_for_ever_is_left_as_it_is(site: Site) -> None:
     with writer(site.ledger, "slowly") as other:
         other.go()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sampling import sampled
 from source_client import Client, MakeClient, Serve, app_at
 from source_server import ZIP, Script, Talk, answer, keeps
 
@@ -67,7 +68,7 @@ def test_fault_05_wasted_time_ends_at_the_deadline(
     assert "http.deadline" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("way", WAYS_TO_WASTE_TIME)
+@pytest.mark.parametrize("way", sampled(WAYS_TO_WASTE_TIME, 4))
 def test_a_stop_cuts_what_is_under_way_after_its_grace(
     way: str, serve: Serve, client: MakeClient
 ) -> None:

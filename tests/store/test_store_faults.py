@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sampling import sampled
 
 from reportsync.store import Store, Way
 
@@ -102,7 +103,7 @@ store.write_sums("shop", 2026, [])
 """
 
 
-@pytest.mark.parametrize("more", ["", NAMING])
+@pytest.mark.parametrize("more", sampled([NAMING, ""]))
 def test_every_name_that_is_given_or_taken_away_is_made_durable(
     root: Path, tmp_path: Path, run: Run, strace: str, way: Way, more: str
 ) -> None:
@@ -126,7 +127,7 @@ def test_every_name_that_is_given_or_taken_away_is_made_durable(
     assert seen == ({str(root), *inner} if more else {str(root)})
 
 
-@pytest.mark.parametrize("fault", ["ENOSPC", "EDQUOT", "EIO", "EROFS"])
+@pytest.mark.parametrize("fault", sampled(["ENOSPC", "EDQUOT", "EIO", "EROFS"]))
 @pytest.mark.parametrize("call", ["pwrite64", "fsync", "linkat"])
 def test_fault_21_a_failing_disk_leaves_nothing_visible_and_is_named_with_a_remedy(
     root: Path, tmp_path: Path, run: Run, strace: str, report_path: Path, call: str, fault: str
@@ -169,7 +170,7 @@ def test_fault_21_a_rename_that_fails_leaves_nothing_visible(
     assert content(root) == {}
 
 
-@pytest.mark.parametrize("answer", ["EOPNOTSUPP", "EISDIR", "ENOENT"])
+@pytest.mark.parametrize("answer", sampled(["EOPNOTSUPP", "EISDIR", "ENOENT"]))
 def test_a_file_system_without_unnamed_files_gets_a_unique_name(
     root: Path, tmp_path: Path, run: Run, strace: str, report_path: Path, answer: str
 ) -> None:

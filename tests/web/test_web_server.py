@@ -260,6 +260,7 @@ def test_stopping_is_quick_whatever_is_under_way(alone: Served) -> None:
         alone.server.stop()
 
 
+@pytest.mark.slow
 def test_stopping_does_not_wait_for_a_ledger_that_another_process_holds(alone: Served) -> None:
     path = alone.config.storage.ledger.removeprefix("sqlite:///")
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -323,6 +324,7 @@ def test_the_page_listens_on_ipv6_loopback(tmp_path: Path) -> None:
         page.stop()
 
 
+@pytest.mark.slow
 def test_a_connection_for_which_there_is_no_descriptor_is_not_tried_without_end(
     alone: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +342,7 @@ def test_a_connection_for_which_there_is_no_descriptor_is_not_tried_without_end(
     wait_until(lambda: alone.ask("/readyz")[0] == 200)
 
 
+@pytest.mark.slow
 def test_an_idle_page_does_not_wake_up(alone: Served) -> None:
     assert alone.ask("/healthz")[0] == 200
     listener = alone.server._listener
