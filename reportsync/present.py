@@ -9,7 +9,7 @@ from reportsync.archive import examine
 from reportsync.errors import AttemptFailed, StorageError
 from reportsync.model import Archive, Report
 from reportsync.stop import Stop
-from reportsync.store import Store, storage_trouble
+from reportsync.store import Store, Unreadable, storage_trouble
 
 
 def inspect(store: Store, report: Report, version: int, stop: Stop) -> Archive | None:
@@ -55,11 +55,16 @@ def _whole(store: Store, report: Report, version: int, stop: Stop) -> Archive:
 
 
 def is_there(store: Store, archive: Archive, stop: Stop) -> bool:
-    """Say whether the file of `archive` is there with its bytes. Raises `StorageError` and `Stopped`."""
+    """Say whether the file of `archive` is there with its bytes.
+
+    Raises `Unreadable` if that one file cannot be read, and `Stopped`.
+    """
     try:
         found = store.digest(archive.report, archive.version, stop.check_cut)
     except FileNotFoundError:
         return False
+    except StorageError as error:
+        raise Unreadable(error.message, hint=error.hint) from error
     return found == (archive.size, archive.sha256)
 
 

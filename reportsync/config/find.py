@@ -62,10 +62,12 @@ def read(path: Path) -> Content:
             status = os.fstat(file.fileno())
             data = file.read(LARGEST + 1)
     except IsADirectoryError:
-        named = shlex.quote(str(path / "config.yaml"))
+        inside = path / "config.yaml"
         raise ConfigError(
             f"the config file {path} is a folder",
-            hint=f"name the file in it: reportsync --config {named} ...",
+            hint=f"name the file in it: {shlex.quote(str(inside))}"
+            if _is_there(inside)
+            else "name a file; a container makes a folder of what is to be mounted and is not there",
             path=path,
         ) from None
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 from reportsync.announce.log import Logger, configure
@@ -31,6 +32,7 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
     blocked `WATCHED` in all threads. Raises `StorageError` if disk or ledger cannot be used at the start.
     """
     metrics = Metrics()
+    failing_since: datetime | None = None
 
     def restored(backup: Path) -> None:
         logger.warning("ledger restored", backup=str(backup))
@@ -40,7 +42,7 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
             with ExitStack() as opened:
                 with ended_by_signals(logger):
                     world = opened.enter_context(open_world(config, Stop(), restored=restored))
-                    daemon = Daemon(world, load, logger, metrics)
+                    daemon = Daemon(world, load, logger, metrics, failing_since)
                 ended = daemon.run()
         except StorageError as error:
             with ended_by_signals(logger), announcer_of(config, logger) as announcer:
@@ -48,6 +50,6 @@ def serve(config: Config, load: Callable[[], Config], logger: Logger) -> int:
             raise
         if not isinstance(ended, Again):
             return ended
-        config = ended.config
+        config, failing_since = ended.config, ended.failing_since
         configure(config.log)
         logger.info(ended.why, apps=len(config.apps))

@@ -48,6 +48,7 @@ class Again:
 
     config: Config
     why: str
+    failing_since: datetime | None
 
 
 class _Diarist(Listener):
@@ -78,17 +79,26 @@ def announcer_of(config: Config, logger: Logger) -> Announcer:
 
 
 class Daemon:
-    """One life of the daemon with one config; `load` reads the config anew for the next."""
+    """One life of the daemon with one config; `load` reads the config anew for the next.
+
+    `failing_since`: since when each pass of the lives before has failed for disk or ledger, None if the last
+    did not.
+    """
 
     def __init__(
-        self, world: World, load: Callable[[], Config], logger: Logger, metrics: Metrics
+        self,
+        world: World,
+        load: Callable[[], Config],
+        logger: Logger,
+        metrics: Metrics,
+        failing_since: datetime | None = None,
     ) -> None:
         self._world = world
         self._config = world.config
         self._load = load
         self._logger = logger
         self._metrics = metrics
-        self._vitals = Vitals(world.config, world.clock)
+        self._vitals = Vitals(world.config, world.clock, failing_since)
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
             # One worker thread, so there are never two passes at once; a second alarm waits its turn.
@@ -156,7 +166,7 @@ class Daemon:
             # Only here, after all was found well: a supervisor's watchdog sees what this one sees.
             systemd.notify("WATCHDOG=1")
             if time.monotonic() >= self._reopen_at:
-                return Again(self._config, "ledger reopened")
+                return self._again(self._config, "ledger reopened")
 
     def _fetch_reopened(self) -> None:
         """Have a pass begin at once for what the verification has reopened, once none is under way."""
@@ -170,11 +180,15 @@ class Daemon:
             return 128 + number
         systemd.reloading()
         try:
-            return Again(self._load(), "config reloaded")
+            return self._again(self._load(), "config reloaded")
         except ReportsyncError as error:
             systemd.notify("READY=1")
             self._logger.error("config not reloaded, the old one stays", reason=error.message)
             return None
+
+    def _again(self, config: Config, why: str) -> Again:
+        """Say how to begin anew; for how long passes have failed outlives that."""
+        return Again(config, why, self._vitals.failing_since)
 
     def _alarm(self, at: datetime) -> None:
         """Have the next pass begin at `at`."""

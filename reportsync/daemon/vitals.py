@@ -22,7 +22,7 @@ _OVERDUE_SECONDS = 60.0
 class Vitals:
     """Noted by the thread of the passes, looked at by the main thread and the status page."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, failing_since: datetime | None = None) -> None:
         self._clock = clock
         self._interval = config.daemon.interval
         self._silence = silence_allowed(config.http)
@@ -31,7 +31,7 @@ class Vitals:
         self._idle.set()
         self._alive_at = time.monotonic()
         self._last_pass: datetime | None = None
-        self._failing_since: datetime | None = None
+        self.failing_since = failing_since
         self._failed: Exception | None = None
         self._overdue_looks = 0
         self._offset = self._clock_offset()
@@ -51,7 +51,7 @@ class Vitals:
         `well`: disk and ledger let it do its work.
         """
         self._last_pass = self._clock()
-        self._failing_since = None if well else self._failing_since or self._last_pass
+        self.failing_since = None if well else self.failing_since or self._last_pass
         self._failed = self._failed or failed
         self._idle.set()
 
@@ -89,7 +89,7 @@ class Vitals:
             scheduler_alive=scheduler_is_alive(),
             started=self._started,
             last_pass=self._last_pass,
-            failing_since=self._failing_since,
+            failing_since=self.failing_since,
             interval=self._interval,
             progress=None if self._idle.is_set() else self._clock() - silent,
             silence=timedelta(seconds=self._silence),

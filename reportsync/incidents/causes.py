@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from reportsync.calendar import last_due
 from reportsync.incidents.incident import Cause, Incident, key_of, reports_of
 from reportsync.known import Coverage, Missing, common_reason
-from reportsync.model import HAVE, ONE_DAY, UNANSWERED, Outcome, Report
+from reportsync.model import HAVE, ONE_DAY, UNANSWERED, Archive, Outcome, Report
 
 MOST_HOLES = 3
 """More absent days of one app than this are one incident, even where they do not touch."""
@@ -35,17 +35,17 @@ class Seen:
     """What a pass or a verification saw and the ledger does not keep.
 
     `refused`: apps whose key was refused; `barred`: apps all of whose days would be; `archives`: those that
-    were not acceptable; `answered`: apps that got an answer for a day; `damaged`: reports with damaged or
-    lost archives; `storage`: what is wrong with disk or ledger, `storage_fine` that nothing is; `hook`:
-    why the command for arrivals keeps failing. `judged`: the only reports of which it is judged anew
-    whether they are late, None for all that are expected.
+    were not acceptable; `answered`: apps that got an answer for a day; `damaged`: what was found damaged or
+    lost; `storage`: what is wrong with disk or ledger, `storage_fine` that nothing is; `hook`: why the
+    command for arrivals keeps failing. `judged`: the only reports of which it is judged anew whether they
+    are late, None for all that are expected.
     """
 
     refused: Mapping[str, Said] = field(default_factory=dict)
     barred: Mapping[str, Said] = field(default_factory=dict)
     archives: Mapping[Report, Said] = field(default_factory=dict)
     answered: frozenset[str] = frozenset()
-    damaged: frozenset[Report] = frozenset()
+    damaged: frozenset[Archive] = frozenset()
     storage: Said | None = None
     storage_fine: bool = False
     hook: Said | None = None
@@ -239,7 +239,8 @@ def _archives(look: Look) -> Iterator[Present]:
 def _damage(look: Look) -> Iterator[Present]:
     waived = {Report(one.app.name, day) for one in look.covered for day in one.waived}
     by_app: dict[str, set[Report]] = defaultdict(set)
-    for report in (look.seen.damaged | look.unmended) - waived:
+    damaged = {one.report for one in look.seen.damaged}
+    for report in (damaged | look.unmended) - waived:
         by_app[report.app].add(report)
     for app, reports in sorted(by_app.items()):
         key = key_of(Cause.DAMAGE, app)

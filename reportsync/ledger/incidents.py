@@ -10,9 +10,19 @@ import sqlalchemy as sa
 
 from reportsync.incidents import Cause, Incident, Notice, Phase, Reviewed, Span, reports_of
 from reportsync.ledger.tables import archives, incidents, reports
-from reportsync.model import Report
+from reportsync.model import Archive, Report
 
 _OPEN = incidents.c.closed.is_(None)
+_DOUBT = (
+    sa.update(archives)
+    .where(
+        archives.c.app == sa.bindparam("whose"),
+        archives.c.day == sa.bindparam("which"),
+        archives.c.version == sa.bindparam("number"),
+        archives.c.verified > sa.bindparam("since"),
+    )
+    .values(verified=sa.bindparam("since"))
+)
 
 
 def open_now(connection: sa.Connection) -> list[Incident]:
@@ -76,19 +86,31 @@ def note_delivery(
             _set(connection, one.numbers, handed=None)
 
 
-def doubt(connection: sa.Connection, damaged: Iterable[Report], found: Iterable[Incident]) -> None:
-    """Have the archives of `damaged` reports count as not found right since open damage of their app began.
+def bring_back(connection: sa.Connection, now: datetime) -> None:
+    """Have what was opened under a clock that was ahead count as opened at `now`, or nothing ends it."""
+    connection.execute(
+        sa.update(incidents).where(_OPEN, incidents.c.opened > now).values(opened=now)
+    )
 
-    They may have been, before they were damaged, and would be taken for mended. What was stored since then
-    is left alone: it may have come in the place of a damaged one.
+
+def doubt(connection: sa.Connection, damaged: Iterable[Archive], found: Iterable[Incident]) -> None:
+    """Have `damaged` archives count as not found right since the damage of their app that is open began.
+
+    They were right once, perhaps since then, and would be taken for mended.
     """
     opened = {one.subject: one.opened for one in found if one.cause is Cause.DAMAGE}
-    for report in damaged:
-        since = opened.get(report.app)
-        if since is not None:
-            old = sa.and_(archives.c.stored <= since, archives.c.verified > since)
-            mine = sa.and_(archives.c.app == report.app, archives.c.day == report.day)
-            connection.execute(sa.update(archives).where(mine, old).values(verified=since))
+    doubted = [
+        {
+            "whose": one.report.app,
+            "which": one.report.day,
+            "number": one.version,
+            "since": opened[one.report.app],
+        }
+        for one in damaged
+        if one.report.app in opened
+    ]
+    if doubted:
+        connection.execute(_DOUBT, doubted)
 
 
 def unmended(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[Report]:

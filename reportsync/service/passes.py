@@ -26,7 +26,7 @@ from reportsync.service.lanes import Lanes, NoPlace
 from reportsync.service.sums import back_up, write_sums
 from reportsync.service.world import World, coverages
 from reportsync.settings import App
-from reportsync.store import Obstructed
+from reportsync.store import Obstructed, Unreadable
 from reportsync.verdict import Findings, exit_code
 from reportsync.width import first_width
 
@@ -116,6 +116,12 @@ class _Tally:
         self.flagged += bool(ended.flags)
         self.too_large = self.too_large or isinstance(ended.error, TooLarge)
         self.key_refused = self.key_refused or ended.key_refused
+
+    def note(self, trouble: StorageError) -> None:
+        """Keep the first trouble; what lies in the way of one app gives way to what all others meet."""
+        gives_way = isinstance(self.trouble, Obstructed) and not isinstance(trouble, Obstructed)
+        if self.trouble is None or gives_way:
+            self.trouble = trouble
 
 
 class Listener:
@@ -270,15 +276,17 @@ class _Pass:
             except NoPlace:
                 pass  # it was not asked for, and is as missing as before
             except Exception as error:
-                # Handed to the pass's own thread, which knows what each kind means; until it looks,
-                # nothing new may begin on a disk that fails.
-                if isinstance(error, StorageError):
-                    self._lanes.close()
+                self._bar(turn.report.app, error)
                 self._ended.put(error)
-                if isinstance(error, Obstructed):
-                    self._lanes.bar(turn.report.app)
             finally:
                 self._lanes.done(turn, ended)
+
+    def _bar(self, app: str, error: Exception) -> None:
+        """Have nothing new begin that would meet the same; what `error` means the pass's thread decides."""
+        if isinstance(error, StorageError) and not isinstance(error, Obstructed):
+            self._lanes.close()
+        elif isinstance(error, Obstructed) and not isinstance(error, Unreadable):
+            self._lanes.bar(app)
 
     def _collect(self, report: Report, tools: Tools) -> Collected:
         app = self._apps[report.app]
@@ -338,13 +346,11 @@ class _Pass:
         self._listener.ended(ended)
 
     def _failed(self, error: BaseException) -> None:
-        if isinstance(error, Obstructed):
-            # Something lies in the way of one app; the others are none the worse for it.
-            self._tally.trouble = self._tally.trouble or error
-        elif isinstance(error, StorageError):
-            # Every other report would meet the same disk: what is under way ends, nothing new begins.
-            self._tally.trouble = self._tally.trouble or error
-            self._lanes.close()
+        if isinstance(error, StorageError):
+            self._tally.note(error)
+            if not isinstance(error, Obstructed):
+                # Every other report would meet the same disk: what is under way ends, nothing new begins.
+                self._lanes.close()
         elif isinstance(error, Stopped):
             self._lanes.close()
         else:
@@ -397,7 +403,7 @@ class _Pass:
                 exit=summary.exit,
             )
         except StorageError as error:
-            self._tally.trouble = self._tally.trouble or error
+            self._tally.note(error)
             summary = self._summary(covered, time.monotonic() - began)
         return summary
 
@@ -406,7 +412,7 @@ class _Pass:
         try:
             yield
         except StorageError as error:
-            self._tally.trouble = self._tally.trouble or error
+            self._tally.note(error)
         except Stopped:
             pass  # what is left is found to be behind by the next pass
 

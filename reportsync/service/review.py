@@ -43,6 +43,9 @@ def review_now(connection: Connection, config: Config, seen: Seen, now: datetime
     where no channel is asked for, it counts as told.
     """
     open_before = incidents.open_now(connection)
+    if any(one.opened > now for one in open_before):
+        incidents.bring_back(connection, now)
+        open_before = incidents.open_now(connection)
     incidents.doubt(connection, seen.damaged, open_before)
     unmended = incidents.unmended(connection, open_before)
     seen = replace(seen, hook=_hook(connection, config))

@@ -20,7 +20,7 @@ def seen_in(amiss: Iterable[Checked]) -> Seen:
     found = list(amiss)
     error = first_unreadable(found)
     return Seen(
-        damaged=frozenset(one.archive.report for one in found if one.found in _DAMAGED),
+        damaged=frozenset(one.archive for one in found if one.found in _DAMAGED),
         storage=Said(error.message, error.hint) if error else None,
         judged=frozenset(),
     )

@@ -134,14 +134,10 @@ class Folders:
                 return self._enter(parent, parts)
         path = self.root.joinpath(*parts)
         with storage_trouble(f"create the folder {path.name} in", path.parent):
-            with self._making:
-                try:
-                    os.mkdir(path.name, FOLDER_MODE, dir_fd=parent)
-                except FileExistsError:
-                    _undo_a_dead_umask(parent, path.name)
-                else:
-                    self._anchored.discard(parts)
-                    _settle_mode(parent, path.name)
+            with self._making, suppress(FileExistsError):
+                os.mkdir(path.name, FOLDER_MODE, dir_fd=parent)
+                self._anchored.discard(parts)
+                _settle_mode(parent, path.name)
             # Also when it existed: whoever made it may have died before its own fsync.
             if parts not in self._anchored:
                 os.fsync(parent)
@@ -175,14 +171,6 @@ def _settle_mode(parent: int, name: str) -> None:
     wanted = mode & stat.S_ISGID | FOLDER_MODE
     if stat.S_IMODE(mode) != wanted:
         set_mode(name, wanted, dir_fd=parent)
-
-
-def _undo_a_dead_umask(parent: int, name: str) -> None:
-    """Undo the umask for who died, or has yet to come, between making a folder and doing so."""
-    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-    if ours and status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-        _settle_mode(parent, name)
 
 
 def _upwards(path: Path) -> tuple[Path, ...]:

@@ -36,6 +36,10 @@ class Obstructed(StorageError):
     """
 
 
+class Unreadable(Obstructed):
+    """One archive cannot be read, which says nothing about the others of its app either."""
+
+
 def storage_error(doing: str, path: Path, error: OSError) -> StorageError:
     """Return `error` as ours: cannot `doing` `path` (which exists), why, and the remedy."""
     text = os.strerror(error.errno) if error.errno else str(error)

@@ -126,16 +126,29 @@ def sentence(standings: Sequence[Standing], open_now: Iterable[Incident] = ()) -
     waived = sum(len(one.coverage.waived) for one in standings)
     if not expected:
         return "Nothing is due yet."
+    subjects = {one.subject for one in open_now if one.cause is Cause.DAMAGE}
+    damaged = [one.name for one in standings if one.name in subjects]
+    act = (
+        f" Damaged or lost archives{_where(damaged, standings)}: reportsync repair."
+        if damaged
+        else ""
+    )
     if not missing:
         rest = f", {counted(waived, 'day')} waived" if waived else ""
-        damaged = {one.subject for one in open_now if one.cause is Cause.DAMAGE}
-        whole = damaged.isdisjoint(one.name for one in standings)
-        begin = "Every due day is there" if whole else "Every due day was stored, not all are whole"
-        return f"{begin}: {expected - waived:,} stored{rest}."
-    short = [one.name for one in standings if one.coverage.missing]
-    where = short[0] if len(short) == 1 else f"{len(short)} of {len(standings)} apps"
+        begin = (
+            "Every due day was stored, not all are whole" if damaged else "Every due day is there"
+        )
+        return f"{begin}: {expected - waived:,} stored{rest}.{act}"
+    where = _where([one.name for one in standings if one.coverage.missing], standings)
     text = f"{missing:,} of {expected:,} due days {'is' if missing == 1 else 'are'} missing"
-    return f"{text}, in {where}." if len(standings) > 1 else f"{text}."
+    return f"{text}{',' if where else ''}{where}.{act}"
+
+
+def _where(names: Sequence[str], among: Sequence[Standing]) -> str:
+    """Return in which apps something is, nothing where it can be in one alone."""
+    if len(among) == 1:
+        return ""
+    return f" in {names[0]}" if len(names) == 1 else f" in {len(names)} of {len(among)} apps"
 
 
 def counted(count: int, thing: str) -> str:

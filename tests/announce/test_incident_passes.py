@@ -20,12 +20,12 @@ from reportsync.model import ONE_DAY, Report, Waiver
 from reportsync.plan import Ask
 from reportsync.sandbox import Fault
 from reportsync.service import hooks
-from reportsync.service.judge import Found
 from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.repair import mend
 from reportsync.service.review import HOOK_TRIES
 from reportsync.service.seen import Watch, seen_in
 from reportsync.service.status import status
+from reportsync.service.world import World
 
 # Apprise 2.2 imports it with its mail plugin on Python up to 3.12.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
@@ -143,9 +143,7 @@ def test_damage_is_told_once_and_over_when_the_file_is_right_again(tmp_path: Pat
                 path.chmod(0o600)
                 path.write_bytes(content)
                 stage.pass_by(minutes=5)
-                checked = verified(world)
-                bad = {one.archive.report for one in checked if one.found is not Found.OK}
-                announcer.found(world.ledger, Seen(damaged=frozenset(bad)))
+                announcer.found(world.ledger, seen_in(verified(world)))
                 stage.step(world, announcer)
         assert stage.logged == [
             "shop: 1 archive is damaged or lost",
@@ -181,6 +179,59 @@ def test_what_is_damaged_while_other_damage_is_open_is_not_over_before_it_is_men
             later.write_bytes(whole[later])
             verify()
         assert stage.logged[1:] == ["over: shop: 2 archives are damaged or lost"]
+
+
+def test_what_came_while_damage_was_open_and_is_damaged_then_is_not_taken_for_mended(
+    tmp_path: Path,
+) -> None:
+    with scene(tmp_path, stand_in("shop")) as stage:
+        stage.run()
+        with stage.world() as world, stage.announcer() as announcer:
+            first = world.store.path(Report("shop", NEWEST), 1)
+            whole = first.read_bytes()
+            first.unlink()
+            announcer.found(world.ledger, seen_in(verified(world)))
+            stage.pass_by(days=1)
+            stage.step(world, announcer)
+            came = world.store.path(Report("shop", NEWEST + ONE_DAY), 1)
+            came.unlink()
+            stage.pass_by(minutes=5)
+            announcer.found(world.ledger, seen_in(verified(world)))
+            first.write_bytes(whole)
+            stage.pass_by(minutes=5)
+            announcer.found(world.ledger, seen_in(verified(world)))
+            stage.step(world, announcer)
+            assert "over" not in "".join(stage.logged)
+            (left,) = incidents_left(world)
+            assert left == came
+
+
+def incidents_left(world: World) -> list[Path]:
+    """Return the files of the reports that open damage holds back."""
+    left = world.ledger.read(lambda read: incidents.unmended(read, incidents.open_now(read)))
+    return [world.store.path(report, 1) for report in sorted(left)]
+
+
+def test_fault_33_damage_found_under_a_clock_that_was_ahead_ends_when_it_is_mended(
+    tmp_path: Path,
+) -> None:
+    with scene(tmp_path, stand_in("shop")) as stage:
+        stage.run()
+        with stage.world() as world, stage.announcer() as announcer:
+            path = world.store.path(Report("shop", NEWEST), 1)
+            whole = path.read_bytes()
+            path.unlink()
+            found = verified(world)
+            stage.pass_by(days=3650)
+            announcer.found(world.ledger, seen_in(found))
+            stage.pass_by(days=-3650)
+            stage.step(world, announcer)
+            path.write_bytes(whole)
+            stage.pass_by(minutes=5)
+            announcer.found(world.ledger, seen_in(verified(world)))
+            stage.step(world, announcer)
+            assert incidents_left(world) == []
+        assert stage.open_keys() == []
 
 
 def test_storage_is_told_once_and_over_when_it_works_again(tmp_path: Path) -> None:
@@ -514,9 +565,7 @@ def test_fault_30_a_lost_file_is_over_once_it_was_fetched_again(tmp_path: Path) 
         stage.run()
         with stage.world() as world, stage.announcer() as announcer:
             world.store.path(Report("shop", NEWEST - ONE_DAY), 1).unlink()
-            announcer.found(
-                world.ledger, Seen(damaged=frozenset({Report("shop", NEWEST - ONE_DAY)}))
-            )
+            announcer.found(world.ledger, seen_in(verified(world)))
             mend(world, world.config.apps, lambda mended: None)
             stage.pass_by(minutes=1)
             stage.step(world, announcer)

@@ -20,7 +20,7 @@ from reportsync.incidents import (
     reports_of,
     spans,
 )
-from reportsync.model import Outcome, Report, Waiver
+from reportsync.model import Archive, Outcome, Report, Waiver
 
 FAILED, WAITING, REJECTED = Outcome.FAILED, Outcome.WAITING, Outcome.REJECTED
 
@@ -217,7 +217,7 @@ def test_an_unacceptable_archive_is_told_at_once_and_once() -> None:
 
 
 def test_damage_is_one_incident_per_app_and_not_told_a_second_time_as_late() -> None:
-    seen = Seen(damaged=frozenset({Report("shop", day(3)), Report("shop", day(9))}))
+    seen = Seen(damaged=frozenset(Archive(Report("shop", day(n)), 1, 9, "", 1) for n in (3, 9)))
     (damage,) = look(covered(app(), missing([3], None)), seen=seen).opened
     assert (damage.key, damage.days) == ("damage:shop", 2)
     assert "reportsync repair --app shop" in notice(damage, Phase.OPENED).body

@@ -129,12 +129,19 @@ def test_force_does_not_call_an_archive_unchanged_that_cannot_be_read(place: Pla
     with Sandbox([APP]) as sandbox:
         place.serve(sandbox, [APP])
         place.run("sync")
-        spoilt = place.archive / min(place.zips())
+        spoilt = place.archive / sorted(place.zips())[10]
         spoilt.unlink()
         spoilt.mkdir()
-        done = place.run("backfill", "--since", "-30d", "--force", "--json")
-    assert done.code == 5
-    assert str(spoilt) in done.err
+        done = place.run("backfill", "--since", "-30d", "--force", "--workers=1", "--json")
+        assert done.code == 5
+        assert str(spoilt) in done.err
+        spoilt.rmdir()
+        spoilt.touch(mode=0)
+        again = place.run(
+            "backfill", "--since=-30d", "--force", "--workers=1", "--json", plain=True
+        )
+    assert (again.code, "Permission denied" in again.err) == (5, True)
+    assert done.summary["unchanged"] == again.summary["unchanged"] == 19, "all others"
 
 
 @pytest.mark.slow

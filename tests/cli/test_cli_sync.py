@@ -196,10 +196,11 @@ def test_a_config_that_is_not_there_exits_78(place: Place, command: list[str]) -
 
 
 def test_a_folder_in_place_of_a_config_exits_78(place: Place) -> None:
+    place.config.touch()
     place.config = place.folder
     done = place.run("sync")
     assert (done.code, done.out) == (78, "")
     assert done.err.splitlines() == [
         f"reportsync: the config file {place.folder} is a folder",
-        f"  what to do: name the file in it: reportsync --config {place.folder}/config.yaml ...",
+        f"  what to do: name the file in it: {place.folder}/config.yaml",
     ]

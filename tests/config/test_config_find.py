@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 import pytest
@@ -155,8 +154,11 @@ def test_a_folder_is_no_config_file(home: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             load(given, environ)
         assert caught.value.message == f"the config file {told} is a folder"
-        named = shlex.quote(str(told / "config.yaml"))
-        assert caught.value.hint == f"name the file in it: reportsync --config {named} ..."
+        assert "a container makes a folder" in str(caught.value.hint)
+    (folder / "config.yaml").touch()
+    with pytest.raises(ConfigError) as caught:
+        load(folder, ENVIRON)
+    assert caught.value.hint == f"name the file in it: '{folder}/config.yaml'"
 
 
 def test_a_file_in_another_encoding_is_told_with_its_line(write: Write) -> None:

@@ -286,6 +286,59 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "later-arrival-not-doubted",
+        "nor is what came after that damage had been found, and was damaged then",
+        "ledger/incidents.py",
+        '        archives.c.verified > sa.bindparam("since"),\n',
+        '        archives.c.verified > sa.bindparam("since"),\n'
+        '        archives.c.stored <= sa.bindparam("since"),\n',
+        (
+            "announce/test_incident_passes.py::"
+            "test_what_came_while_damage_was_open_and_is_damaged_then_is_not_taken_for_mended",
+        ),
+    ),
+    Mutant(
+        "damage-from-the-future",
+        "damage found under a clock that was ahead ends when it is mended",
+        "service/review.py",
+        "    if any(one.opened > now for one in open_before):\n",
+        "    if False:\n",
+        (
+            "announce/test_incident_passes.py::"
+            "test_fault_33_damage_found_under_a_clock_that_was_ahead_ends_when_it_is_mended",
+        ),
+    ),
+    Mutant(
+        "one-app-in-the-way-of-all",
+        "what lies in the way of one app holds up no other",
+        "service/passes.py",
+        "        if isinstance(error, StorageError) and not isinstance(error, Obstructed):\n",
+        "        if isinstance(error, StorageError):\n",
+        ("passes/test_pass_faults.py::test_what_lies_in_the_way_of_one_app_holds_up_no_other",),
+    ),
+    Mutant(
+        "one-file-ends-a-force",
+        "one file that cannot be read keeps no other from being asked for again",
+        "present.py",
+        "        raise Unreadable(error.message, hint=error.hint) from error\n",
+        "        raise\n",
+        (
+            "cli/test_cli_backfill.py::"
+            "test_force_does_not_call_an_archive_unchanged_that_cannot_be_read",
+        ),
+    ),
+    Mutant(
+        "failing-forgotten-by-a-reopening",
+        "for how long passes have failed outlives a new beginning of the daemon",
+        "daemon/__init__.py",
+        "Daemon(world, load, logger, metrics, failing_since)",
+        "Daemon(world, load, logger, metrics, None)",
+        (
+            "daemon/test_daemon_vitals.py::"
+            "test_invariant_12_for_how_long_passes_fail_outlives_a_new_beginning",
+        ),
+    ),
+    Mutant(
         "claims-kept-after-a-stop",
         "after a stop nobody who waits for a place keeps his claim",
         "service/passes.py",

@@ -13,7 +13,7 @@ from pass_world import Here, ago, stand_in, sync
 
 from reportsync.incidents import Seen
 from reportsync.ledger import tables, waivers
-from reportsync.model import Report, Waiver
+from reportsync.model import Archive, Report, Waiver
 from reportsync.sandbox import Fault, Sandbox
 from reportsync.service.announcing import Announcer
 from reportsync.service.mending import Mended
@@ -81,7 +81,8 @@ def site(here: Here) -> Iterator[Site]:
             world.ledger.write(waivers.add, waiver(5, here))
             world.ledger.write(waivers.take_back, "one", ago(3), ago(3), here.clock.now)
             with Announcer(world.config, lambda one: None, pytest.fail) as announcer:
-                announcer.found(world.ledger, Seen(damaged=frozenset({Report("one", ago(2))})))
+                damaged = Archive(Report("one", ago(2)), 1, 9, "", 1)
+                announcer.found(world.ledger, Seen(damaged=frozenset({damaged})))
         sandbox.faults.replace()
         yield Site(here, sandbox, ledger, read(ledger), read(copy))
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pass_world import NEWEST, Heard, Here, ago, app_of, backfill, covered, stand_in, sync
 
+from reportsync.errors import LedgerError, StorageError
 from reportsync.ledger import queries
 from reportsync.model import Outcome, Report
 from reportsync.plan import Ask
 from reportsync.sandbox import Fault, Sandbox
-from reportsync.service.passes import Order, run_pass
+from reportsync.service.passes import Order, _Tally, run_pass
 from reportsync.service.world import World
+from reportsync.store import Obstructed
 
 APP = stand_in("one", 6)
 
@@ -357,3 +360,32 @@ def test_row_14_a_day_that_becomes_due_in_mid_pass_does_not_wait_for_a_hanging_o
 def sync_of(world: World, name: str) -> None:
     """Fetch what is due of one app."""
     assert run_pass(world, Order("sync", (app_of(world, name),), Ask(), 4)).exit == 0
+
+
+def test_what_lies_in_the_way_of_one_app_does_not_hide_that_the_disk_fails() -> None:
+    tally, full = _Tally(), StorageError("no space left", hint="make room")
+    for trouble in (
+        Obstructed("a link", hint=""),
+        Obstructed("another", hint=""),
+        full,
+        LedgerError(""),
+    ):
+        tally.note(trouble)
+        assert tally.trouble is not None
+    assert tally.trouble is full
+    alone = _Tally()
+    for told in ("first", "second"):
+        alone.note(Obstructed(told, hint=""))
+    assert str(alone.trouble) == "first"
+
+
+def test_what_lies_in_the_way_of_one_app_holds_up_no_other(here: Here, tmp_path: Path) -> None:
+    apps = stand_in("one", 12), stand_in("two", 12)
+    with Sandbox(apps, clock=here.clock) as sandbox, here.world(sandbox, *apps) as world:
+        (here.archive / "one").symlink_to(tmp_path)
+        order = Order("sync", world.config.apps, Ask(), 1)
+        summary = run_pass(world, order)
+        missing = {name: len(one.missing) for name, one in covered(world).items()}
+    assert (summary.exit, isinstance(summary.trouble, Obstructed)) == (5, True)
+    assert missing == {"one": 12, "two": 0}
+    assert {one.app_id for one in sandbox.requests} == {"IDTWO"}

@@ -123,7 +123,7 @@ def run(world: World) -> None:
 def run_with_damage(world: World) -> None:
     """Run a pass while a damaged archive is not mended yet."""
     name, day = world.config.apps[0].name, newest_due(NOW)
-    seen = Seen(damaged=frozenset({Report(name, day)}))
+    seen = Seen(damaged=frozenset({Archive(Report(name, day), 1, 9, "", 1)}))
     world.ledger.write(review_now, world.config, seen, NOW)
     run(world)
 

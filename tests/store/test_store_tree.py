@@ -289,17 +289,3 @@ def test_a_folder_whose_mode_is_being_set_is_waited_for(
         folders._making.release()
         os.close(entered.result(5))
         folders._making.acquire()
-
-
-def test_a_folder_whose_maker_died_before_it_set_its_mode_is_usable(tmp_path: Path) -> None:
-    store = Store(tmp_path / "archive", 0)
-    store.open(None)
-    (store.root / "one").mkdir()
-    (store.root / "one").chmod(0)
-    (store.root / "two").mkdir()
-    (store.root / "two").chmod(0o755)
-    for app in ("one", "two"):
-        with store.scratch(Report(app, date(2026, 1, 1))):
-            pass
-    modes = [(store.root / app).stat().st_mode & 0o777 for app in ("one", "two")]
-    assert modes == [0o750, 0o755], "a usable one is as its owner wants it"

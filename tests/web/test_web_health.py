@@ -178,7 +178,11 @@ def test_one_sentence_says_it_all() -> None:
     assert sentence([well]) == "Every due day is there: 29 stored."
     spoilt, strange = (Incident(f"damage:{name}", NOW, (), "") for name in (well.name, "other"))
     told = "Every due day was stored, not all are whole: 29 stored."
-    assert sentence([well], [strange, spoilt]) == told
+    act = " Damaged or lost archives: reportsync repair."
+    assert sentence([well], [strange, spoilt]) == told + act
+    assert sentence([well, short], [spoilt]) == (
+        "1 of 58 due days is missing, in b. Damaged or lost archives in a: reportsync repair."
+    )
     assert sentence([well], [strange]) == "Every due day is there: 29 stored."
     assert sentence([well, short]) == "1 of 58 due days is missing, in b."
     assert sentence([short]) == "1 of 29 due days is missing."
