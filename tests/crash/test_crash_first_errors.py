@@ -18,4 +18,4 @@ def test_fault_21_a_first_sync_with_an_error_at_any_call_loses_nothing(
     perform: Perform, disturb: Disturb
 ) -> None:
     theatre = perform("sync")
-    assert disturb(theatre, list(errors(theatre, 4, each=True))) >= 400
+    assert disturb(theatre, list(errors(theatre, 8, each=True))) >= 300

@@ -1,6 +1,6 @@
 """The power goes at every call, on XFS; what must hold is in power_bench.py.
 
-Two of the four layouts of disks: Btrfs takes the others, and ext4 all, and other scenes besides.
+On one disk, and with the ledger on another while the archive was flushed; ext4 takes all there is.
 """
 
 from __future__ import annotations
