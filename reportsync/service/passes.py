@@ -347,10 +347,7 @@ class _Pass:
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, StorageError):
-            self._tally.note(error)
-            if not isinstance(error, Obstructed):
-                # Every other report would meet the same disk: what is under way ends, nothing new begins.
-                self._lanes.close()
+            self._tally.note(error)  # what would meet the same the worker has barred
         elif isinstance(error, Stopped):
             self._lanes.close()
         else:

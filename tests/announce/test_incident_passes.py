@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from reportsync.model import ONE_DAY, Report, Waiver
 from reportsync.plan import Ask
 from reportsync.sandbox import Fault
 from reportsync.service import hooks
+from reportsync.service.announcing import Announcer
 from reportsync.service.passes import Listener, Order, Summary, run_pass
 from reportsync.service.repair import mend
 from reportsync.service.review import HOOK_TRIES
@@ -151,6 +153,12 @@ def test_damage_is_told_once_and_over_when_the_file_is_right_again(tmp_path: Pat
         ]
 
 
+def tell_verified(stage: Scene, world: World, announcer: Announcer) -> None:
+    """Verify everything, five minutes later, and tell what was found."""
+    stage.pass_by(minutes=5)
+    announcer.found(world.ledger, seen_in(verified(world)))
+
+
 def test_what_is_damaged_while_other_damage_is_open_is_not_over_before_it_is_mended(
     tmp_path: Path,
 ) -> None:
@@ -161,11 +169,7 @@ def test_what_is_damaged_while_other_damage_is_open_is_not_over_before_it_is_men
                 world.store.path(Report("shop", NEWEST - days * ONE_DAY), 1) for days in (2, 1)
             )
             whole = {path: path.read_bytes() for path in (first, later)}
-
-            def verify() -> None:
-                stage.pass_by(minutes=5)
-                announcer.found(world.ledger, seen_in(verified(world)))
-
+            verify = partial(tell_verified, stage, world, announcer)
             first.unlink()
             verify()
             verify()  # by which the later one was found right after the incident began
@@ -195,11 +199,9 @@ def test_what_came_while_damage_was_open_and_is_damaged_then_is_not_taken_for_me
             stage.step(world, announcer)
             came = world.store.path(Report("shop", NEWEST + ONE_DAY), 1)
             came.unlink()
-            stage.pass_by(minutes=5)
-            announcer.found(world.ledger, seen_in(verified(world)))
+            tell_verified(stage, world, announcer)
             first.write_bytes(whole)
-            stage.pass_by(minutes=5)
-            announcer.found(world.ledger, seen_in(verified(world)))
+            tell_verified(stage, world, announcer)
             stage.step(world, announcer)
             assert "over" not in "".join(stage.logged)
             (left,) = incidents_left(world)
@@ -227,8 +229,7 @@ def test_fault_33_damage_found_under_a_clock_that_was_ahead_ends_when_it_is_mend
             stage.pass_by(days=-3650)
             stage.step(world, announcer)
             path.write_bytes(whole)
-            stage.pass_by(minutes=5)
-            announcer.found(world.ledger, seen_in(verified(world)))
+            tell_verified(stage, world, announcer)
             stage.step(world, announcer)
             assert incidents_left(world) == []
         assert stage.open_keys() == []
