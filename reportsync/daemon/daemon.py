@@ -194,6 +194,7 @@ class Daemon:
         """Have the next pass begin at `at`."""
         self._vitals.next_at = at
         self._scheduler.add_job(self._pass, DateTrigger(at), id="pass", replace_existing=True)
+        self._logger.debug("alarm", next_pass=instant_text(at))
 
     def _pass(self) -> None:
         """Run one pass and set the alarm for the next; what it raises would vanish in the scheduler."""
