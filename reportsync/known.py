@@ -13,6 +13,7 @@ from reportsync.retry import believable
 from reportsync.settings import App
 
 NEVER_ASKED = "not asked for yet"
+DAMAGED = "a verification found its archive damaged or lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Known:
 
     Every day from `first` to `through` has a row there; those of them without an archive are in
     `missing`. `beyond` are the stored days outside that range. `newest` is the latest stored day.
-    `verified_since` is the instant since which each held archive was verified, None without any.
+    `verified_since` is the instant since which each held archive was verified, None without any. `damaged`
+    are the days whose archive a verification found damaged or lost, until they are found right again.
     """
 
     first: date | None = None
@@ -50,21 +52,26 @@ class Known:
     bytes: int = 0
     newest: date | None = None
     verified_since: datetime | None = None
+    damaged: frozenset[date] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The expected days of one app, split in three: stored, missing and waived."""
+    """The expected days of one app, split in three: stored, missing and waived.
+
+    `damaged` are those of the stored days whose archive is known not to be whole.
+    """
 
     app: App
     due_through: date | None
     expected: int
     missing: tuple[Missing, ...]  # in the order of days
     waived: tuple[date, ...]
+    damaged: tuple[date, ...] = ()
 
     @property
     def stored(self) -> int:
-        """How many expected days are in the archive."""
+        """How many expected days are in the archive, or were: damaged ones count."""
         return self.expected - len(self.missing) - len(self.waived)
 
 
@@ -95,7 +102,8 @@ def coverage(app: App, known: Known, now: datetime) -> Coverage:
             rows[row.day] = replace(row, next_attempt=again)
     waived = tuple(day for day in sorted(rows) if is_waived(day, known.waivers, now))
     missing = tuple(rows[day] for day in sorted(rows.keys() - set(waived)))
-    return Coverage(app, last, (last - app.since).days + 1, missing, waived)
+    damaged = (day for day in known.damaged - rows.keys() if app.since <= day <= last)
+    return Coverage(app, last, (last - app.since).days + 1, missing, waived, tuple(sorted(damaged)))
 
 
 def _unknown_days(since: date, last: date, known: Known) -> Iterable[date]:
@@ -117,8 +125,11 @@ def is_waived(day: date, waivers: Iterable[Waiver], now: datetime) -> bool:
 
 
 def states(covered: Coverage) -> dict[date, str]:
-    """Return the state of each expected day that is not stored: missing, waiting or waived."""
-    return _states(covered.missing, covered.waived)
+    """Return the state of each expected day that is not stored and whole.
+
+    That is missing, waiting, waived or damaged.
+    """
+    return _states(covered.missing, covered.waived, covered.damaged)
 
 
 def last_states(covered: Coverage, count: int) -> list[tuple[date, str]]:
@@ -127,12 +138,14 @@ def last_states(covered: Coverage, count: int) -> list[tuple[date, str]]:
         return []
     first = max(covered.app.since, covered.due_through - (count - 1) * ONE_DAY)
     # No more of them can be among the last days, however many there are.
-    other = _states(covered.missing[-count:], covered.waived[-count:])
+    other = _states(covered.missing[-count:], covered.waived[-count:], covered.damaged[-count:])
     return [(day, other.get(day, "stored")) for day in days(first, covered.due_through)]
 
 
-def _states(missing: Iterable[Missing], waived: Iterable[date]) -> dict[date, str]:
-    found = dict.fromkeys(waived, "waived")
+def _states(
+    missing: Iterable[Missing], waived: Iterable[date], damaged: Iterable[date]
+) -> dict[date, str]:
+    found = dict.fromkeys(damaged, "damaged") | dict.fromkeys(waived, "waived")
     return found | {row.day: "waiting" if row.waiting else "missing" for row in missing}
 
 

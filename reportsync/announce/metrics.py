@@ -28,7 +28,10 @@ _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 @dataclass(frozen=True, slots=True)
 class AppFigures:
-    """What the gauges say of one app; `overdue` counts missing days that are past `alert_after`."""
+    """What the gauges say of one app: `overdue` counts missing days that are past `alert_after`.
+
+    `damaged` counts those of the stored days whose archive a verification found damaged or lost.
+    """
 
     app: str
     stored: int
@@ -39,6 +42,7 @@ class AppFigures:
     newest: date | None
     next_due: datetime | None
     verified_since: datetime | None = None
+    damaged: int = 0
 
 
 Figures = Callable[[], Sequence[AppFigures] | None]
@@ -171,6 +175,11 @@ def _by_app(found: Sequence[AppFigures]) -> Iterator[Metric]:
         "Missing days that have been due for longer than alert_after.",
         labels=["app"],
     )
+    damaged = GaugeMetricFamily(
+        "reportsync_damaged_reports",
+        "Stored days whose archive was found damaged or lost, and not yet right again.",
+        labels=["app"],
+    )
     newest = GaugeMetricFamily(
         "reportsync_newest_day_timestamp_seconds",
         "The newest stored day, as its midnight in UTC.",
@@ -188,11 +197,12 @@ def _by_app(found: Sequence[AppFigures]) -> Iterator[Metric]:
         if one.verified_since is not None:
             verified.add_metric([one.app], one.verified_since.timestamp())
         overdue.add_metric([one.app], one.overdue)
+        damaged.add_metric([one.app], one.damaged)
         size.add_metric([one.app], one.bytes)
         if one.newest is not None:
             midnight = datetime(one.newest.year, one.newest.month, one.newest.day, tzinfo=UTC)
             newest.add_metric([one.app], midnight.timestamp())
-    yield from (overdue, newest, size, verified)
+    yield from (overdue, damaged, newest, size, verified)
 
 
 def _next_due(found: Sequence[AppFigures]) -> Iterator[Metric]:

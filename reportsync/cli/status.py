@@ -17,6 +17,7 @@ from reportsync.verdict import Findings, exit_code
 
 MARKS = {
     "stored": ("█", "green"),
+    "damaged": ("!", "red"),
     "missing": ("·", "red"),
     "waiting": ("?", "yellow"),
     "waived": ("-", "blue"),
@@ -84,7 +85,8 @@ def print_status(context: Context, found: dict[str, Any]) -> None:
         put("")
         put_wrapped(_hook_line(context, found["hook"]), hang=2)
     put("")
-    put("  ".join(f"{mark} {state}" for state, (mark, _) in MARKS.items()))
+    rare = () if any(app["damaged"] for app in found["apps"]) else ("damaged",)
+    put("  ".join(f"{mark} {state}" for state, (mark, _) in MARKS.items() if state not in rare))
     verified = [app["verified_since"] for app in found["apps"] if app["verified_since"]]
     if verified:
         which = "Every other archive" if _is_damaged(found) else "Each archive"

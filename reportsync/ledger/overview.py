@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from reportsync.known import Coverage, Known, Missing, coverage
+from reportsync.ledger import incidents
 from reportsync.ledger.tables import IS_HELD, IS_MISSING, apps, archives, reports, waivers
 from reportsync.model import Outcome, Waiver
 from reportsync.settings import App
@@ -20,11 +21,12 @@ def known(
 ) -> dict[str, Known]:
     """Return what the ledger holds about each app of `names`; reads only rows that are not stored.
 
-    `verified_since` is for those who show it, and left out without `verified`.
+    `verified_since` and `damaged` are for those who show them, and left out without `verified`.
     """
     missing = _missing_by_app(connection)
     waived = waivers_by_app(connection)
     ranges = {row.name: row for row in connection.execute(_SHOWN if verified else _RANGES)}
+    damaged = _damaged_by_app(connection) if verified else {}
     result = {}
     for name in names:
         row = ranges.get(name)
@@ -38,6 +40,7 @@ def known(
             bytes=row.bytes if row else 0,
             newest=row.newest if row else max(beyond, default=None),
             verified_since=_verified_since(connection, name, row) if verified else None,
+            damaged=frozenset(damaged.get(name, ())),
         )
     return result
 
@@ -89,6 +92,13 @@ def coverages(connection: sa.Connection, apps: Sequence[App], now: datetime) -> 
     """Return the coverage of each of `apps` at `now`."""
     held = known(connection, [app.name for app in apps], verified=False)
     return [coverage(app, held[app.name], now) for app in apps]
+
+
+def _damaged_by_app(connection: sa.Connection) -> dict[str, set[date]]:
+    found: dict[str, set[date]] = defaultdict(set)
+    for one in incidents.unmended(connection, incidents.open_now(connection)):
+        found[one.app].add(one.day)
+    return found
 
 
 def _missing_by_app(connection: sa.Connection) -> dict[str, list[Missing]]:

@@ -88,6 +88,7 @@ def _app(one: Coverage, known: Known, now: datetime) -> dict[str, Any]:
         "stored": one.stored,
         "missing": len(one.missing),
         "waived": len(one.waived),
+        "damaged": len(one.damaged),
         "bytes": known.bytes,
         "newest": known.newest.isoformat() if known.newest else None,
         "next_due": instant_text(upcoming[1]) if upcoming else None,
@@ -110,6 +111,7 @@ def _gap(gap: Gap) -> dict[str, Any]:
 def strip(one: Coverage, count: int) -> list[dict[str, str]]:
     """Return the last `count` expected days, oldest first, each with its state.
 
-    States are stored, missing, waiting (missing, and answered "not there yet") and waived.
+    States are stored, damaged (stored, and found damaged or lost), missing, waiting (missing, and answered
+    "not there yet") and waived.
     """
     return [{"day": day.isoformat(), "state": state} for day, state in last_states(one, count)]

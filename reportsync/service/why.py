@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from reportsync.calendar import due, due_through, scheduled
 from reportsync.incidents import Cause, key_of
-from reportsync.known import NEVER_ASKED, Missing, may_ask_from
+from reportsync.known import DAMAGED, NEVER_ASKED, Missing, may_ask_from
 from reportsync.ledger import Ledger, incidents, overview, queries
 from reportsync.ledger.queries import HeldArchive, ReportRow
 from reportsync.model import Attempt, Outcome, Report, Waiver, instant_text
@@ -26,7 +26,7 @@ def why(ledger: Ledger, app: App, day: date, now: datetime) -> dict[str, Any]:
     holding = [waiver for waiver in waivers if waiver.covers(day, now)]
     state, rule = _state(app, day, row, holding, now)
     if state == "stored" and report in ledger.read(_known_damage):
-        state, rule = "damaged", "a verification found its archive damaged or lost"
+        state, rule = "damaged", DAMAGED
     claim = ledger.read(queries.claim_end, report)
     again = _next_attempt(app, day, row, state, now)
     refused = _refused(ledger, app) if state == "missing" else None

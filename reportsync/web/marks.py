@@ -1,7 +1,7 @@
 """Days as marks of SVG: a strip of the last days, a calendar for each year. Pure.
 
-A state has its own shape besides its colour: stored is a full mark, missing a broken one, waiting the
-lower half, waived a thin line, a day that is not expected a dot.
+A state has its own shape besides its colour: stored is a full mark, damaged three bars, missing two,
+waiting the lower half, waived a thin line, a day that is not expected a dot.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from reportsync.calendar import days
 from reportsync.known import Coverage, last_states, states
 from reportsync.model import ONE_DAY
 
-STATES = ("stored", "missing", "waiting", "waived")
+STATES = ("stored", "damaged", "missing", "waiting", "waived")
 STRIP_DAYS = 60
 _STEP = 4
 """Width of a day in a strip, with the space after it; the style sheet's dashes have the same rhythm."""
 _LINES: Mapping[str, tuple[float, ...]] = {
     "stored": (8,),
+    "damaged": (2, 8, 14),
     "missing": (3, 13),
     "waiting": (12,),
     "waived": (8,),

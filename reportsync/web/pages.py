@@ -10,7 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from reportsync import __version__
-from reportsync.known import NEVER_ASKED, Coverage, Gap, gaps
+from reportsync.known import DAMAGED, NEVER_ASKED, Coverage, Gap, gaps
 from reportsync.ledger.queries import DayRow
 from reportsync.model import Attempt, Outcome, instant_text
 from reportsync.notation import duration_text, readable_size
@@ -124,7 +124,9 @@ class _Row:
 
     @cached_property
     def reason(self) -> str:
-        """Why the newest missing day is missing; nothing if none is."""
+        """What is wrong with the newest damaged day, or why the newest missing one is missing, if any is."""
+        if self.covered.damaged:
+            return f"{self.covered.damaged[-1]}: {DAMAGED}"
         if not self.covered.missing:
             return ""
         newest = self.covered.missing[-1]
@@ -166,7 +168,7 @@ def _totals(standings: Sequence[Standing]) -> Mapping[str, int]:
         "expected": sum(one.coverage.expected for one in standings),
         "stored": sum(one.coverage.stored for one in standings),
         "missing": sum(len(one.coverage.missing) for one in standings),
-        "overdue": sum(one.overdue for one in standings),
+        "damaged": sum(len(one.coverage.damaged) for one in standings),
         "waived": sum(len(one.coverage.waived) for one in standings),
         "bytes": sum(one.known.bytes for one in standings),
     }
@@ -192,6 +194,8 @@ def _titles(one: Standing, held: Sequence[DayRow], now: datetime) -> tuple[Any, 
         return f"stored, {', '.join(notes)}", len(notes) > 1
 
     def other(day: date, state: str) -> str:
+        if state == "damaged":
+            return f"damaged: {DAMAGED}"
         if state == "waived":
             return f"waived: {words.foreign(_waiver(one, day, now))}"
         row = rows.get(day)

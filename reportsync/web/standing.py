@@ -13,7 +13,7 @@ from reportsync.incidents import Cause, Incident
 from reportsync.known import Coverage, Known
 from reportsync.model import ONE_DAY, Outcome
 
-Word = Literal["key refused", "late", "missing", "waiting", "complete", "nothing due"]
+Word = Literal["key refused", "damaged", "late", "missing", "waiting", "complete", "nothing due"]
 _WORST_FIRST: tuple[Word, ...] = get_args(Word)
 
 
@@ -43,6 +43,8 @@ class Standing:
         """The app's state in a word; `late` is missing for longer than `alert_after`."""
         if self.rejected:
             return "key refused"
+        if self.coverage.damaged:
+            return "damaged"
         if self.overdue:
             return "late"
         if self.coverage.missing:
@@ -70,7 +72,7 @@ def standing(coverage: Coverage, known: Known, now: datetime) -> Standing:
 
 
 def worst_first(standings: Sequence[Standing]) -> list[Standing]:
-    """Return `standings` by how much they need a person: refused keys, late, missing, then the rest."""
+    """Return `standings` by how much they need a person, in the order of `Word`."""
     return sorted(
         standings, key=lambda one: (_WORST_FIRST.index(one.word), -one.overdue, _missing(one))
     )

@@ -191,6 +191,10 @@ def test_fault_30_what_verify_found_is_told_by_status_and_why_and_fetched_by_rep
     told = filled.run("status")
     assert told.out.startswith("Every due day was stored, not all are whole: 8 stored.")
     assert "Every other archive was last read, and found whole, at" in told.out
+    assert "████!███" in told.out and "! damaged" in told.out
+    (app,) = filled.run("status", "--json").json["apps"]
+    assert (app["stored"], app["damaged"]) == (8, 1)
+    assert [one["day"] for one in app["strip"] if one["state"] == "damaged"] == [str(ago(5))]
     assert filled.run("status", "--check").code == 4
     explained = filled.run("why", "one", str(ago(5)), "--json").json
     assert (explained["state"], explained["command"]) == ("damaged", "reportsync repair --app one")
@@ -200,6 +204,7 @@ def test_fault_30_what_verify_found_is_told_by_status_and_why_and_fetched_by_rep
     assert filled.zips() == before
     again = filled.run("status")
     assert again.out.startswith("Every due day is there: 8 stored.")
+    assert "████████" in again.out and "damaged" not in again.out
     assert "Each archive was last read, and found whole, at" in again.out
 
 

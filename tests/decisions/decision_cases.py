@@ -40,10 +40,12 @@ def knowing(
     through: date = LAST,
     waivers: Iterable[Waiver] = (),
     beyond: Iterable[date] = (),
+    damaged: Iterable[date] = (),
 ) -> Known:
     """Return a `Known` of a ledger in which every day of the range but `missing` is stored."""
     rows = (one if isinstance(one, Missing) else Missing(one) for one in missing)
-    return Known(first, through, tuple(rows), frozenset(beyond), tuple(waivers))
+    spoilt = frozenset(damaged)
+    return Known(first, through, tuple(rows), frozenset(beyond), tuple(waivers), damaged=spoilt)
 
 
 def january(*numbers: int) -> list[date]:
@@ -64,19 +66,20 @@ def rows(draw: st.DrawFn, day: date) -> Missing:
 
 @st.composite
 def knowns(draw: st.DrawFn) -> Known:
-    """Draw what a ledger may hold: a range with missing days, stored days outside, waivers."""
+    """Draw what a ledger may hold: a range with missing days, stored days outside, waivers, damage."""
     found = [draw(st.builds(waiver, near)) for _ in range(draw(st.integers(0, 2)))]
     waivers = tuple(one if one.first <= one.last else waiver(one.first) for one in found)
     outside = frozenset(draw(st.sets(near, max_size=6)))
+    damaged = frozenset(draw(st.sets(near, max_size=3)))
     if draw(st.booleans()):
-        return Known(None, None, (), outside, waivers)
+        return Known(None, None, (), outside, waivers, damaged=damaged)
     first = draw(near)
     through = first + draw(st.integers(0, 30)) * ONE_DAY
     inside = list(days(first, through))
     chosen = draw(st.sets(st.sampled_from(inside)))
     missing = tuple(draw(rows(day)) for day in sorted(chosen))
     outside -= frozenset(inside)
-    return Known(first, through, missing, outside, waivers)
+    return Known(first, through, missing, outside, waivers, damaged=damaged)
 
 
 apps = st.builds(

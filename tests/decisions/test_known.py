@@ -244,3 +244,14 @@ def test_a_day_that_the_vendor_says_is_not_there_yet_is_waiting_and_not_merely_m
         "waived",
         "waiting",
     ]
+
+
+def test_a_damaged_day_counts_as_stored_and_is_told_apart_until_it_is_fetched_anew() -> None:
+    first, second, third = (LAST - n * ONE_DAY for n in (2, 1, 0))
+    outside = SINCE - ONE_DAY, LAST + ONE_DAY
+    known = knowing([third], damaged=[*outside, third, second, first])
+    one = coverage(shop(), known, NOW)
+    assert one.damaged == (first, second)
+    assert one.stored == 29
+    assert states(one) == {first: "damaged", second: "damaged", third: "missing"}
+    assert last_states(one, 2) == [(second, "damaged"), (third, "missing")]

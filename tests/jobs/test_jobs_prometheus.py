@@ -49,7 +49,7 @@ def samples() -> dict[str, set[str]]:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     figures = AppFigures(
         app="shop-de", stored=1, missing=1, waived=0, overdue=1, bytes=1,
-        newest=date(2026, 11, 21), next_due=now,
+        newest=date(2026, 11, 21), next_due=now, damaged=1,
     )  # fmt: skip
     metrics = Metrics()
     metrics.attempt("shop-de", "stored", 0.2)

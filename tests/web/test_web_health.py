@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -23,6 +24,7 @@ def stand(
     missing: dict[date, Outcome | None] | None = None,
     waived: date | None = None,
     now: datetime = LATE,
+    damaged: date | None = None,
     **settings: object,
 ) -> Standing:
     """Return how an app stands whose days from the first of July are stored but for `missing`."""
@@ -30,6 +32,7 @@ def stand(
     rows = [Missing(day, last_outcome=outcome) for day, outcome in sorted((missing or {}).items())]
     waivers = [Waiver(name, waived, waived, "r", "ops", NOW)] if waived else []
     known = Known(FIRST, NEWEST, tuple(rows), frozenset(), tuple(waivers), 1, NEWEST)
+    known = replace(known, damaged=frozenset({damaged} if damaged else ()))
     return standing(coverage(app, known, now), known, now)
 
 
@@ -158,18 +161,26 @@ def test_an_app_has_one_word_for_how_it_stands(
     assert stand(missing=missing, now=NOW).word == word
 
 
+def test_damage_is_a_word_of_its_own_before_all_but_a_refused_key() -> None:
+    whole = date(2026, 7, 9)
+    assert stand(missing={date(2026, 7, 3): None}, damaged=whole).word == "damaged"
+    assert stand(missing={NEWEST: Outcome.REJECTED}, damaged=whole).word == "key refused"
+    assert stand(missing={whole: None}, damaged=whole).word == "late", "it is to be fetched anew"
+
+
 def test_apps_come_worst_first() -> None:
     old = date(2026, 7, 3)
     apps = [
         stand("b-well", now=NOW),
         stand("waits", {NEWEST: Outcome.WAITING}, now=NOW),
         stand("late-one", {old: None}, now=NOW),
+        stand("spoilt", damaged=old, now=NOW),
         stand("refused", {NEWEST: Outcome.REJECTED}, now=NOW),
         stand("late-two", {old: None, old + timedelta(days=1): None}, now=NOW),
         stand("a-well", now=NOW),
     ]
     assert [one.name for one in worst_first(apps)] == [
-        "refused", "late-two", "late-one", "waits", "a-well", "b-well",
+        "refused", "spoilt", "late-two", "late-one", "waits", "a-well", "b-well",
     ]  # fmt: skip
 
 

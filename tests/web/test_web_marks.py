@@ -15,11 +15,14 @@ from reportsync.web import words
 from reportsync.web.marks import Strip, Year, strip, years
 
 
-def covered(since: date, *missing: Missing, waived: date | None = None) -> Coverage:
+def covered(
+    since: date, *missing: Missing, waived: date | None = None, damaged: date | None = None
+) -> Coverage:
     """Return an app's coverage with `missing` days."""
     app = History("shop", since).app
     waivers = (Waiver("shop", waived, waived, "r", "ops", NOW),) if waived else ()
-    known = Known(since, date(2026, 7, 29), missing, frozenset(), waivers)
+    spoilt = frozenset({damaged} if damaged else ())
+    known = Known(since, date(2026, 7, 29), missing, frozenset(), waivers, damaged=spoilt)
     return coverage(app, known, NOW)
 
 
@@ -53,9 +56,14 @@ def test_a_strip_of_a_young_app_begins_where_its_days_begin() -> None:
 
 def test_every_shape_of_a_strip_has_heights_of_its_own() -> None:
     gone = Missing(date(2026, 7, 28)), Missing(date(2026, 7, 29), 1, last_outcome=Outcome.WAITING)
-    runs = strip(covered(date(2026, 7, 1), *gone)).runs
+    runs = strip(covered(date(2026, 7, 1), *gone, damaged=date(2026, 7, 9))).runs
     heights = {run.state: re.findall(r"M\d+ (\d+)", run.path) for run in runs}
-    assert heights == {"stored": ["8"], "missing": ["3", "13"], "waiting": ["12"]}
+    assert heights == {
+        "stored": ["8"],
+        "damaged": ["2", "8", "14"],
+        "missing": ["3", "13"],
+        "waiting": ["12"],
+    }
 
 
 def calendars(one: Coverage) -> tuple[Year, ...]:

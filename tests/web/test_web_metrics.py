@@ -25,7 +25,7 @@ CONTRACT = {
     "reportsync_attempt_duration_seconds_count": set(),
     "reportsync_build_info": {"version", "python"},
 }
-FIGURES = AppFigures("shop", 7, 2, 1, 1, 4096, date(2026, 7, 28), NOW, NOW)
+FIGURES = AppFigures("shop", 7, 2, 1, 1, 4096, date(2026, 7, 28), NOW, NOW, damaged=3)
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -82,6 +82,7 @@ def test_counters_and_gauges_say_what_they_were_told(fed: Metrics) -> None:
     for state, count in (("stored", 7), ("missing", 2), ("waived", 1)):
         assert found["reportsync_reports", (app, ("state", state))] == count
     assert found["reportsync_overdue_reports", (app,)] == 1
+    assert found["reportsync_damaged_reports", (app,)] == 3
     assert found["reportsync_archive_bytes_total", (app,)] == 4096
     midnight = datetime(2026, 7, 28, tzinfo=UTC).timestamp()
     assert found["reportsync_newest_day_timestamp_seconds", (app,)] == midnight

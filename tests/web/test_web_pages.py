@@ -117,6 +117,39 @@ def test_an_app_has_a_calendar_that_tells_of_every_day(page: Served) -> None:
     assert 'aria-label="2025: 360 stored, 1 waiting, 4 waived"' in text
 
 
+def test_damage_is_shown_where_its_day_stands_until_it_is_mended(tmp_path: Path) -> None:
+    spoilt, mended, fetched = date(2026, 7, 12), date(2026, 7, 13), date(2026, 7, 14)
+    histories = [
+        History("shop", date(2026, 7, 1), gone={fetched: Gone()}),
+        History("well", fetched),
+    ]
+    config = config_of(tmp_path, histories)
+    fill(config, histories)
+    held = f"shop {spoilt} {fetched}"
+    incident = {"key": "damage:shop", "opened": NOW, "held": held, "reason": "", "hint": None}
+    later = {"verified": NOW + timedelta(minutes=1)}
+    with open_writing(config.storage.ledger) as ledger:
+        ledger.write(lambda write: write.execute(sa.insert(tables.incidents).values(incident)))
+        right = sa.update(tables.archives).where(tables.archives.c.day == mended).values(later)
+        ledger.write(lambda write: write.execute(right))
+    with serving(config) as served:
+        overview, app, well = (served.text(path) for path in ("/", "/apps/shop", "/apps/well"))
+        figures = served.text("/metrics")
+    told = f"{spoilt}: a verification found its archive damaged or lost"
+    assert re.findall(r'class="badge ([\w-]+)"', overview) == ["damaged", "complete"]
+    assert told in words(overview)
+    assert "27 stored, 1 damaged, 1 missing" in overview
+    titles = dict(re.findall(r"<title>(\d{4}-\d\d-\d\d): ([^<]*)</title></use>", app))
+    assert titles[str(spoilt)] == "damaged: a verification found its archive damaged or lost"
+    assert titles[str(mended)].startswith("stored, ")
+    assert titles[str(fetched)] == "missing: not asked for yet"
+    assert app.count('href="#damaged"') == 3, "badge, legend and day"
+    assert well.count('href="#damaged"') == 0
+    assert 'reportsync_damaged_reports{app="shop"} 1.0' in figures
+    assert 'reportsync_damaged_reports{app="well"} 0.0' in figures
+    assert "Verifiedall others since" in words(app) and "Verifiedall since" in words(well)
+
+
 def test_an_app_has_its_latest_attempts_newest_first(page: Served) -> None:
     text = page.text("/apps/shop-india")
     table = text[text.index('class="attempts"') :]
