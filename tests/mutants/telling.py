@@ -130,6 +130,18 @@ MUTANTS = (
         ("web/test_web_pages.py::test_fault_43_vendor_text_is_escaped_and_cut_on_every_page",),
     ),
     Mutant(
+        "damage-shown-as-stored",
+        "a day whose archive is known to be damaged is marked as such",
+        "known.py",
+        "    damaged = (day for day in known.damaged - rows.keys() if app.since <= day <= last)\n",
+        "    damaged = (day for day in known.damaged & rows.keys() if app.since <= day <= last)\n",
+        (
+            "decisions/test_known.py::"
+            "test_a_damaged_day_counts_as_stored_and_is_told_apart_until_it_is_fetched_anew",
+            "web/test_web_pages.py::test_damage_is_shown_where_its_day_stands_until_it_is_mended",
+        ),
+    ),
+    Mutant(
         "foreign-host-answered",
         "a foreign Host header is refused",
         "web/hosts.py",
