@@ -1,4 +1,4 @@
-"""Every other command that writes, with errors at its system calls: all of ours, each eighth of SQLite's."""
+"""Every other command that writes, with errors at its system calls: all of ours, one in sixteen of SQLite's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Perform = Callable[[str], Theatre]
 Disturb = Callable[..., int]
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool("strace")]
-LEAST = 50  # points of each scene
+LEAST = 35  # points of each scene
 
 
 @pytest.mark.parametrize("scene", [name for name in SCENES if name != "sync"])
@@ -20,4 +20,4 @@ def test_fault_21_a_command_with_an_error_at_any_call_of_ours_loses_nothing(
     perform: Perform, disturb: Disturb, scene: str
 ) -> None:
     theatre = perform(scene)
-    assert disturb(theatre, list(errors(theatre, 8))) >= LEAST
+    assert disturb(theatre, list(errors(theatre, 16))) >= LEAST
