@@ -1,4 +1,4 @@
-"""Every other command that writes, with errors at its system calls: all of ours, one in sixteen of SQLite's."""
+"""Every other command that writes, with errors at its system calls: all of ours, one in 16 of SQLite's."""
 
 from __future__ import annotations
 
