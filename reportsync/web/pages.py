@@ -125,7 +125,7 @@ class _Row:
     @cached_property
     def reason(self) -> str:
         """What is wrong with the newest damaged day, or why the newest missing one is missing, if any is."""
-        if self.covered.damaged:
+        if self.word == "damaged":
             return f"{self.covered.damaged[-1]}: {DAMAGED}"
         if not self.covered.missing:
             return ""

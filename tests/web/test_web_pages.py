@@ -150,6 +150,21 @@ def test_damage_is_shown_where_its_day_stands_until_it_is_mended(tmp_path: Path)
     assert "Verifiedall others since" in words(app) and "Verifiedall since" in words(well)
 
 
+def test_an_incident_of_an_unknown_kind_leaves_metrics_and_health_as_they_are(
+    tmp_path: Path,
+) -> None:
+    histories = [History("shop", date(2026, 7, 1))]
+    config = config_of(tmp_path, histories)
+    fill(config, histories)
+    odd = {"key": "newer:shop", "opened": NOW, "held": "shop 2026-07-10 2026-07-10", "reason": ""}
+    with open_writing(config.storage.ledger) as ledger:
+        ledger.write(lambda write: write.execute(sa.insert(tables.incidents).values(odd)))
+    with serving(config) as served:
+        codes = [served.ask(path)[0] for path in ("/metrics", "/healthz", "/readyz")]
+        assert 'reportsync_reports{app="shop",state="stored"} 29.0' in served.text("/metrics")
+    assert codes == [200, 200, 200]
+
+
 def test_an_app_has_its_latest_attempts_newest_first(page: Served) -> None:
     text = page.text("/apps/shop-india")
     table = text[text.index('class="attempts"') :]
