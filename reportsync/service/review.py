@@ -53,6 +53,8 @@ def review_now(connection: Connection, config: Config, seen: Seen, now: datetime
         open_before, overview.coverages(connection, config.apps, now), seen, now, unmended
     )
     opened = incidents.apply(connection, found, now)
+    # Also what was found right by a clock that was ahead: it would be taken for mended at the next look.
+    incidents.doubt(connection, seen.damaged, opened)
     ends = incidents.untold_ends(connection, now - REMIND_EVERY)
     remind = [one for one in found.lasting if one.told is not None and is_to_tell(one, now)]
     again = [one for one in found.lasting if one.told is None and is_to_tell(one, now)]

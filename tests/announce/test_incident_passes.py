@@ -235,6 +235,23 @@ def test_fault_33_damage_found_under_a_clock_that_was_ahead_ends_when_it_is_mend
         assert stage.open_keys() == []
 
 
+def test_fault_33_damage_of_what_was_verified_under_a_clock_that_was_ahead_stays_known(
+    tmp_path: Path,
+) -> None:
+    with scene(tmp_path, stand_in("shop")) as stage:
+        stage.run()
+        with stage.world() as world, stage.announcer() as announcer:
+            path = world.store.path(Report("shop", NEWEST), 1)
+            stage.pass_by(days=3)
+            verified(world)
+            stage.pass_by(days=-3)
+            path.unlink()
+            tell_verified(stage, world, announcer)
+            assert incidents_left(world) == [path]
+            stage.step(world, announcer)
+            assert stage.logged == ["shop: 1 archive is damaged or lost"]
+
+
 def test_storage_is_told_once_and_over_when_it_works_again(tmp_path: Path) -> None:
     with scene(tmp_path, stand_in("shop")) as stage, Receiver() as receiver:
         stage.notify = {"urls": [receiver.target], "healthchecks": None}
