@@ -26,7 +26,7 @@ def known(
     missing = _missing_by_app(connection)
     waived = waivers_by_app(connection)
     ranges = {row.name: row for row in connection.execute(_SHOWN if verified else _RANGES)}
-    damaged = _damaged_by_app(connection) if verified else {}
+    damaged = _damaged_by_app(connection, names) if verified else {}
     result = {}
     for name in names:
         row = ranges.get(name)
@@ -94,9 +94,11 @@ def coverages(connection: sa.Connection, apps: Sequence[App], now: datetime) -> 
     return [coverage(app, held[app.name], now) for app in apps]
 
 
-def _damaged_by_app(connection: sa.Connection) -> dict[str, set[date]]:
+def _damaged_by_app(connection: sa.Connection, names: Sequence[str]) -> dict[str, set[date]]:
     found: dict[str, set[date]] = defaultdict(set)
-    for one in incidents.unmended(connection, incidents.open_now(connection)):
+    asked = set(names)
+    about = [one for one in incidents.open_now(connection) if not asked.isdisjoint(one.apps)]
+    for one in incidents.unmended(connection, about):
         found[one.app].add(one.day)
     return found
 
