@@ -41,7 +41,7 @@ class Known:
     Every day from `first` to `through` has a row there; those of them without an archive are in
     `missing`. `beyond` are the stored days outside that range. `newest` is the latest stored day.
     `verified_since` is the instant since which each held archive was verified, None without any. `damaged`
-    are the days whose archive a verification found damaged or lost, until they are found right again.
+    are the stored days whose archive a verification found damaged or lost, until it is found right again.
     """
 
     first: date | None = None
@@ -59,7 +59,8 @@ class Known:
 class Coverage:
     """The expected days of one app, split in three: stored, missing and waived.
 
-    `damaged` are those of the stored days whose archive is known not to be whole.
+    `damaged` are those of the stored days whose archive is known not to be whole; `damaged_beyond` are such
+    days in the archive that are not expected.
     """
 
     app: App
@@ -68,6 +69,12 @@ class Coverage:
     missing: tuple[Missing, ...]  # in the order of days
     waived: tuple[date, ...]
     damaged: tuple[date, ...] = ()
+    damaged_beyond: tuple[date, ...] = ()
+
+    @property
+    def not_whole(self) -> tuple[date, ...]:
+        """All days whose archive is known to be damaged or lost, in their order."""
+        return tuple(sorted((*self.damaged, *self.damaged_beyond)))
 
     @property
     def stored(self) -> int:
@@ -94,7 +101,7 @@ def coverage(app: App, known: Known, now: datetime) -> Coverage:
     """Return which days of `app` are expected at `now` and which of them are missing or waived."""
     last = due_through(app, now)
     if last is None:
-        return Coverage(app, None, 0, (), ())
+        return Coverage(app, None, 0, (), (), (), tuple(sorted(known.damaged)))
     rows = {day: Missing(day) for day in _unknown_days(app.since, last, known)}
     for row in known.missing:
         if app.since <= row.day <= last:
@@ -102,8 +109,10 @@ def coverage(app: App, known: Known, now: datetime) -> Coverage:
             rows[row.day] = replace(row, next_attempt=again)
     waived = tuple(day for day in sorted(rows) if is_waived(day, known.waivers, now))
     missing = tuple(rows[day] for day in sorted(rows.keys() - set(waived)))
-    damaged = (day for day in known.damaged - rows.keys() if app.since <= day <= last)
-    return Coverage(app, last, (last - app.since).days + 1, missing, waived, tuple(sorted(damaged)))
+    spoilt = sorted(known.damaged - rows.keys())
+    damaged = tuple(day for day in spoilt if app.since <= day <= last)
+    beyond = tuple(day for day in spoilt if not app.since <= day <= last)
+    return Coverage(app, last, (last - app.since).days + 1, missing, waived, damaged, beyond)
 
 
 def _unknown_days(since: date, last: date, known: Known) -> Iterable[date]:

@@ -76,11 +76,13 @@ def print_status(context: Context, found: dict[str, Any]) -> None:
         put_wrapped(styled(context, _incident_line(one), "yellow"), hang=4)
     put("")
     print_table(context, _COLUMNS, [_row(app) for app in found["apps"]])
-    if any(app["gaps"] for app in found["apps"]):
+    if any(app["gaps"] or app["damage"] for app in found["apps"]):
         put("")
     for app in found["apps"]:
         for gap in app["gaps"]:
             put_wrapped(_gap_line(app["name"], gap, found["now"]), hang=4)
+        for run in app["damage"]:
+            put_wrapped(f"  {app['name']} {_days(run)}: damaged or lost", hang=4)
     if found["hook"]["waiting"]:
         put("")
         put_wrapped(_hook_line(context, found["hook"]), hang=2)
@@ -94,9 +96,7 @@ def print_status(context: Context, found: dict[str, Any]) -> None:
 
 
 def _is_damaged(found: dict[str, Any]) -> bool:
-    from reportsync.incidents import Cause
-
-    return any(one["key"].startswith(f"{Cause.DAMAGE}:") for one in found["incidents"])
+    return any(app["damage"] for app in found["apps"])
 
 
 def _sentence(context: Context, found: dict[str, Any]) -> str:
@@ -107,7 +107,7 @@ def _sentence(context: Context, found: dict[str, Any]) -> str:
     if not missing:
         waived = sum(app["waived"] for app in apps)
         text = f"{expected - waived} stored" + (f", {waived} waived." if waived else ".")
-        if _is_damaged(found):
+        if any(app["damaged"] for app in apps):
             return styled(
                 context, f"Every due day was stored, not all are whole: {text}", "bold red"
             )
@@ -137,10 +137,15 @@ def _row(app: dict[str, Any]) -> list[Cell | str]:
 
 
 def _gap_line(name: str, gap: dict[str, Any], now: str) -> str:
-    days = gap["from"] if gap["days"] == 1 else f"{gap['from']} to {gap['to']} ({gap['days']} days)"
     later = gap["next_attempt"] > now  # texts of one form, which sort as the instants do
     again = f"next attempt {gap['next_attempt']}" if later else "to be asked for by the next pass"
-    return f"  {name} {days}: {gap['reason']}; {again}"
+    return f"  {name} {_days(gap)}: {gap['reason']}; {again}"
+
+
+def _days(run: dict[str, Any]) -> str:
+    """Return a run of days in words."""
+    several = f"{run['from']} to {run['to']} ({run['days']} days)"
+    return run["from"] if run["days"] == 1 else several
 
 
 def _incident_line(one: dict[str, Any]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from reportsync.incidents import Incident
 from reportsync.known import Coverage, Known, Missing, coverage
 from reportsync.ledger import incidents
 from reportsync.ledger.tables import IS_HELD, IS_MISSING, apps, archives, reports, waivers
@@ -17,16 +18,21 @@ from reportsync.settings import App
 
 
 def known(
-    connection: sa.Connection, names: Sequence[str], *, verified: bool = True
+    connection: sa.Connection,
+    names: Sequence[str],
+    open_now: Iterable[Incident] = (),
+    *,
+    verified: bool = True,
 ) -> dict[str, Known]:
     """Return what the ledger holds about each app of `names`; reads only rows that are not stored.
 
-    `verified_since` and `damaged` are for those who show them, and left out without `verified`.
+    `damaged` is by the incidents `open_now`. `verified_since` is for those who show it, and left out without
+    `verified`.
     """
     missing = _missing_by_app(connection)
     waived = waivers_by_app(connection)
     ranges = {row.name: row for row in connection.execute(_SHOWN if verified else _RANGES)}
-    damaged = _damaged_by_app(connection, names) if verified else {}
+    damaged = _damaged_by_app(connection, names, open_now)
     result = {}
     for name in names:
         row = ranges.get(name)
@@ -94,11 +100,13 @@ def coverages(connection: sa.Connection, apps: Sequence[App], now: datetime) -> 
     return [coverage(app, held[app.name], now) for app in apps]
 
 
-def _damaged_by_app(connection: sa.Connection, names: Sequence[str]) -> dict[str, set[date]]:
+def _damaged_by_app(
+    connection: sa.Connection, names: Sequence[str], open_now: Iterable[Incident]
+) -> dict[str, set[date]]:
     found: dict[str, set[date]] = defaultdict(set)
     asked = set(names)
-    about = [one for one in incidents.open_now(connection) if not asked.isdisjoint(one.apps)]
-    for one in incidents.unmended(connection, about):
+    about = (one for one in open_now if not asked.isdisjoint(one.apps))
+    for one in incidents.damaged(connection, about):
         found[one.app].add(one.day)
     return found
 

@@ -78,7 +78,7 @@ def check(
     try:
         yield _ledger_place(config)
         with look(config) as ledger:
-            known = ledger.read(overview.known, [app.name for app in apps], verified=False)
+            known = ledger.read(overview.known, [app.name for app in apps])
             yield _same_archive(config, ledger.read(queries.archive_id))
     except StorageError as error:
         yield Line("ledger", error.message, error=error)

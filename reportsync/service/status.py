@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from reportsync.calendar import next_due
-from reportsync.incidents import Incident, command, holds_back, title
+from reportsync.incidents import Cause, Incident, Span, command, holds_back, spans, title
 from reportsync.known import Coverage, Gap, Known, coverage, gaps, last_states
 from reportsync.ledger import Ledger, deliveries, incidents, overview
 from reportsync.ledger.deliveries import HookState
-from reportsync.model import instant_text
+from reportsync.model import Report, instant_text
 from reportsync.settings import App
 
 
 def status(ledger: Ledger, apps: Sequence[App], now: datetime) -> dict[str, Any]:
     """Return the coverage of `apps` at `now` as the contract's JSON object."""
-    known = ledger.read(overview.known, [app.name for app in apps])
+    known, hook, open_now = ledger.read(look, [app.name for app in apps])
     found = [(coverage(app, known[app.name], now), known[app.name]) for app in apps]
-    open_now = ledger.read(incidents.open_now)
-    return describe(found, now, ledger.read(deliveries.hook_state), open_now)
+    return describe(found, now, hook, open_now)
+
+
+def look(
+    connection: Connection, names: Sequence[str]
+) -> tuple[dict[str, Known], HookState, list[Incident]]:
+    """Return what there is to show of the apps `names`, of the hook, and which incidents are open."""
+    open_now = incidents.open_now(connection)
+    known = overview.known(connection, names, open_now)
+    return known, deliveries.hook_state(connection), open_now
 
 
 def describe(
@@ -39,9 +49,20 @@ def describe(
         "incidents": [
             _incident(one)
             for one in open_now
-            if _concerns(one, by_app.keys()) and holds_back(one, by_app)
+            if _concerns(one, by_app.keys()) and _lasts(one, by_app)
         ],
     }
+
+
+def _lasts(one: Incident, by_app: Mapping[str, Coverage]) -> bool:
+    """Say whether an open incident is still to be shown: damage only while an archive is not whole.
+
+    What was reopened is missing, with a reason of its own, and another repair would not help.
+    """
+    of = by_app.get(one.subject)
+    if one.cause is Cause.DAMAGE and of is not None:
+        return bool(of.not_whole)
+    return holds_back(one, by_app)
 
 
 def _concerns(one: Incident, names: Set[str]) -> bool:
@@ -89,6 +110,7 @@ def _app(one: Coverage, known: Known, now: datetime) -> dict[str, Any]:
         "missing": len(one.missing),
         "waived": len(one.waived),
         "damaged": len(one.damaged),
+        "damage": [_run(span) for span in damage(one)],
         "bytes": known.bytes,
         "newest": known.newest.isoformat() if known.newest else None,
         "next_due": instant_text(upcoming[1]) if upcoming else None,
@@ -96,6 +118,15 @@ def _app(one: Coverage, known: Known, now: datetime) -> dict[str, Any]:
         "gaps": [_gap(gap) for gap in gaps(one)],
         "strip": strip(one, 30),
     }
+
+
+def damage(one: Coverage) -> tuple[Span, ...]:
+    """Return the runs of days whose archive is known to be damaged or lost, oldest first."""
+    return spans(Report(one.app.name, day) for day in one.not_whole)
+
+
+def _run(span: Span) -> dict[str, Any]:
+    return {"from": span.first.isoformat(), "to": span.last.isoformat(), "days": span.days}
 
 
 def _gap(gap: Gap) -> dict[str, Any]:

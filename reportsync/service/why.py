@@ -25,7 +25,7 @@ def why(ledger: Ledger, app: App, day: date, now: datetime) -> dict[str, Any]:
     waivers = ledger.read(overview.waivers_by_app).get(app.name, [])
     holding = [waiver for waiver in waivers if waiver.covers(day, now)]
     state, rule = _state(app, day, row, holding, now)
-    if state == "stored" and report in ledger.read(_known_damage):
+    if state == "stored" and report in ledger.read(_damaged, app):
         state, rule = "damaged", DAMAGED
     claim = ledger.read(queries.claim_end, report)
     again = _next_attempt(app, day, row, state, now)
@@ -85,8 +85,10 @@ def _next_attempt(
     return max(now, may_ask_from(app, Missing(day, next_attempt=again)))
 
 
-def _known_damage(connection: Connection) -> frozenset[Report]:
-    return incidents.unmended(connection, incidents.open_now(connection))
+def _damaged(connection: Connection, app: App) -> frozenset[Report]:
+    key = key_of(Cause.DAMAGE, app.name)
+    about = (one for one in incidents.open_now(connection) if one.key == key)
+    return incidents.damaged(connection, about)
 
 
 def _refused(ledger: Ledger, app: App) -> str | None:

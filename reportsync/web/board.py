@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from reportsync.errors import LedgerError
 from reportsync.incidents import Incident
 from reportsync.known import Known, coverage
-from reportsync.ledger import deliveries, incidents, overview, queries
+from reportsync.ledger import queries
 from reportsync.ledger.deliveries import HookState
 from reportsync.ledger.reader import Reader
 from reportsync.model import Clock
+from reportsync.service.status import look
 from reportsync.settings import Config
 from reportsync.web.standing import Standing, standing
 
@@ -131,15 +132,10 @@ class Board:
 
         def everything(
             connection: sa.Connection,
-        ) -> tuple[dict[str, Known], datetime | None, HookState, list[Incident]]:
-            return (
-                overview.known(connection, names),
-                queries.last_arrival(connection),
-                deliveries.hook_state(connection),
-                incidents.open_now(connection),
-            )
+        ) -> tuple[dict[str, Known], HookState, list[Incident], datetime | None]:
+            return (*look(connection, names), queries.last_arrival(connection))
 
-        known, last_arrival, hook, open_now = self._reader.read(everything)
+        known, hook, open_now, last_arrival = self._reader.read(everything)
         found = [(app, known[app.name]) for app in self._apps]
         standings = tuple(standing(coverage(app, one, now), one, now) for app, one in found)
         return Seen(now, standings, last_arrival, hook, tuple(open_now))

@@ -14,6 +14,7 @@ from reportsync.known import DAMAGED, NEVER_ASKED, Coverage, Gap, gaps
 from reportsync.ledger.queries import DayRow
 from reportsync.model import Attempt, Outcome, instant_text
 from reportsync.notation import duration_text, readable_size
+from reportsync.service.status import damage
 from reportsync.service.why import to_act
 from reportsync.web import marks, words
 from reportsync.web.board import Seen
@@ -66,7 +67,7 @@ class Pages:
             "overview.html",
             root="",
             now=seen.now,
-            sentence=sentence(seen.standings, seen.open_now),
+            sentence=sentence(seen.standings),
             alarm=None if verdict.good else verdict.text,
             last_pass=live.last_pass,
             apart=_apart(seen.now),
@@ -86,11 +87,13 @@ class Pages:
             root="../",
             now=seen.now,
             row=_Row(one, seen.now),
-            sentence=sentence([one], seen.open_now),
+            sentence=sentence([one]),
             schedule=_schedule(one),
             apart=_apart(seen.now),
             gaps=[_Gap(gap, covered) for gap in found[:_MOST_GAPS]],
             more_gaps=max(0, len(found) - _MOST_GAPS),
+            damage=[marks.span(run.first, run.last) for run in damage(covered)],
+            repair=f"reportsync repair --app {one.name}",
             years=marks.years(covered, *_titles(one, held, seen.now)),
             attempts=tried,
         )
@@ -126,7 +129,7 @@ class _Row:
     def reason(self) -> str:
         """What is wrong with the newest damaged day, or why the newest missing one is missing, if any is."""
         if self.word == "damaged":
-            return f"{self.covered.damaged[-1]}: {DAMAGED}"
+            return f"{self.covered.not_whole[-1]}: {DAMAGED}"
         if not self.covered.missing:
             return ""
         newest = self.covered.missing[-1]
@@ -168,7 +171,7 @@ def _totals(standings: Sequence[Standing]) -> Mapping[str, int]:
         "expected": sum(one.coverage.expected for one in standings),
         "stored": sum(one.coverage.stored for one in standings),
         "missing": sum(len(one.coverage.missing) for one in standings),
-        "damaged": sum(len(one.coverage.damaged) for one in standings),
+        "damaged": sum(len(one.coverage.not_whole) for one in standings),
         "waived": sum(len(one.coverage.waived) for one in standings),
         "bytes": sum(one.known.bytes for one in standings),
     }

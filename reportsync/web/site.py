@@ -205,5 +205,5 @@ def _app_figures(one: Standing) -> AppFigures:
         newest=one.known.newest,
         next_due=one.next_due,
         verified_since=one.known.verified_since,
-        damaged=len(one.coverage.damaged),
+        damaged=len(one.coverage.not_whole),
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 
 from reportsync.calendar import last_due, next_due
-from reportsync.incidents import Cause, Incident
 from reportsync.known import Coverage, Known
 from reportsync.model import ONE_DAY, Outcome
 
@@ -43,7 +42,7 @@ class Standing:
         """The app's state in a word; `late` is missing for longer than `alert_after`."""
         if self.rejected:
             return "key refused"
-        if self.coverage.damaged:
+        if self.coverage.not_whole:
             return "damaged"
         if self.overdue:
             return "late"
@@ -121,24 +120,24 @@ def stalled(
     return f"the newest report of {whose} that should be there is missing"
 
 
-def sentence(standings: Sequence[Standing], open_now: Iterable[Incident] = ()) -> str:
-    """Return the one sentence about all apps; `open_now` are the open incidents, also of others."""
+def sentence(standings: Sequence[Standing]) -> str:
+    """Return the one sentence about all apps."""
     expected = sum(one.coverage.expected for one in standings)
     missing = sum(len(one.coverage.missing) for one in standings)
     waived = sum(len(one.coverage.waived) for one in standings)
-    if not expected:
-        return "Nothing is due yet."
-    subjects = {one.subject for one in open_now if one.cause is Cause.DAMAGE}
-    damaged = [one.name for one in standings if one.name in subjects]
+    damaged = [one.name for one in standings if one.coverage.not_whole]
     act = (
         f" Damaged or lost archives{_where(damaged, standings)}: reportsync repair."
         if damaged
         else ""
     )
+    if not expected:
+        return f"Nothing is due yet.{act}"
     if not missing:
         rest = f", {counted(waived, 'day')} waived" if waived else ""
+        spoilt = any(one.coverage.damaged for one in standings)
         begin = (
-            "Every due day was stored, not all are whole" if damaged else "Every due day is there"
+            "Every due day was stored, not all are whole" if spoilt else "Every due day is there"
         )
         return f"{begin}: {expected - waived:,} stored{rest}.{act}"
     where = _where([one.name for one in standings if one.coverage.missing], standings)

@@ -252,6 +252,8 @@ def test_a_damaged_day_counts_as_stored_and_is_told_apart_until_it_is_fetched_an
     known = knowing([third], damaged=[*outside, third, second, first])
     one = coverage(shop(), known, NOW)
     assert one.damaged == (first, second)
+    assert one.damaged_beyond == outside
+    assert one.not_whole == (outside[0], first, second, outside[1])
     assert one.stored == 29
     assert states(one) == {first: "damaged", second: "damaged", third: "missing"}
     assert last_states(one, 2) == [(second, "damaged"), (third, "missing")]

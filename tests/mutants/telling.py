@@ -133,8 +133,8 @@ MUTANTS = (
         "damage-shown-as-stored",
         "a day whose archive is known to be damaged is marked as such",
         "known.py",
-        "    damaged = (day for day in known.damaged - rows.keys() if app.since <= day <= last)\n",
-        "    damaged = (day for day in known.damaged & rows.keys() if app.since <= day <= last)\n",
+        "    damaged = tuple(day for day in spoilt if app.since <= day <= last)\n",
+        "    damaged = tuple(day for day in spoilt if last < day <= app.since)\n",
         (
             "decisions/test_known.py::"
             "test_a_damaged_day_counts_as_stored_and_is_told_apart_until_it_is_fetched_anew",

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from web_ledger import NOW, History, alive
 
-from reportsync.incidents import Incident
 from reportsync.known import Known, Missing, coverage
 from reportsync.model import Outcome, Waiver
 from reportsync.web.health import health, readiness
@@ -166,6 +165,7 @@ def test_damage_is_a_word_of_its_own_before_all_but_a_refused_key() -> None:
     assert stand(missing={date(2026, 7, 3): None}, damaged=whole).word == "damaged"
     assert stand(missing={NEWEST: Outcome.REJECTED}, damaged=whole).word == "key refused"
     assert stand(missing={whole: None}, damaged=whole).word == "late", "it is to be fetched anew"
+    assert stand(damaged=date(2026, 6, 30)).word == "damaged", "of a day that is not expected"
 
 
 def test_apps_come_worst_first() -> None:
@@ -187,14 +187,15 @@ def test_apps_come_worst_first() -> None:
 def test_one_sentence_says_it_all() -> None:
     well, short = stand("a"), stand("b", {NEWEST: None})
     assert sentence([well]) == "Every due day is there: 29 stored."
-    spoilt, strange = (Incident(f"damage:{name}", NOW, (), "") for name in (well.name, "other"))
+    spoilt = stand("a", damaged=NEWEST)
+    beyond = stand("a", damaged=date(2026, 6, 30))
     told = "Every due day was stored, not all are whole: 29 stored."
     act = " Damaged or lost archives: reportsync repair."
-    assert sentence([well], [strange, spoilt]) == told + act
-    assert sentence([well, short], [spoilt]) == (
+    assert sentence([spoilt]) == told + act
+    assert sentence([beyond]) == "Every due day is there: 29 stored." + act
+    assert sentence([spoilt, short]) == (
         "1 of 58 due days is missing, in b. Damaged or lost archives in a: reportsync repair."
     )
-    assert sentence([well], [strange]) == "Every due day is there: 29 stored."
     assert sentence([well, short]) == "1 of 58 due days is missing, in b."
     assert sentence([short]) == "1 of 29 due days is missing."
     assert sentence([short, short]) == "2 of 58 due days are missing, in 2 of 2 apps."
