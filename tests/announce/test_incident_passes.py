@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -136,21 +138,28 @@ def test_fault_16_an_archive_that_cannot_be_taken_is_told_at_once(tmp_path: Path
 
 
 def test_damage_is_told_once_and_over_when_the_file_is_right_again(tmp_path: Path) -> None:
-    with scene(tmp_path, stand_in("shop")) as stage:
+    with stored(tmp_path) as (stage, world, announcer):
+        path = world.store.path(Report("shop", NEWEST), 1)
+        right = path.read_bytes()
+        for content in (right[:-1] + b"x", right[:-1] + b"x", right):
+            path.chmod(0o600)
+            path.write_bytes(content)
+            stage.pass_by(minutes=5)
+            announcer.found(world.ledger, seen_in(verified(world)))
+            stage.step(world, announcer)
+    assert stage.logged == [
+        "shop: 1 archive is damaged or lost",
+        "over: shop: 1 archive is damaged or lost",
+    ]
+
+
+@contextmanager
+def stored(folder: Path) -> Iterator[tuple[Scene, World, Announcer]]:
+    """Yield a scene with one app, all whose due days are stored, and what works in it."""
+    with scene(folder, stand_in("shop")) as stage:
         stage.run()
         with stage.world() as world, stage.announcer() as announcer:
-            path = world.store.path(Report("shop", NEWEST), 1)
-            right = path.read_bytes()
-            for content in (right[:-1] + b"x", right[:-1] + b"x", right):
-                path.chmod(0o600)
-                path.write_bytes(content)
-                stage.pass_by(minutes=5)
-                announcer.found(world.ledger, seen_in(verified(world)))
-                stage.step(world, announcer)
-        assert stage.logged == [
-            "shop: 1 archive is damaged or lost",
-            "over: shop: 1 archive is damaged or lost",
-        ]
+            yield stage, world, announcer
 
 
 def tell_verified(stage: Scene, world: World, announcer: Announcer) -> None:
@@ -162,50 +171,46 @@ def tell_verified(stage: Scene, world: World, announcer: Announcer) -> None:
 def test_what_is_damaged_while_other_damage_is_open_is_not_over_before_it_is_mended(
     tmp_path: Path,
 ) -> None:
-    with scene(tmp_path, stand_in("shop")) as stage:
-        stage.run()
-        with stage.world() as world, stage.announcer() as announcer:
-            first, later = (
-                world.store.path(Report("shop", NEWEST - days * ONE_DAY), 1) for days in (2, 1)
-            )
-            whole = {path: path.read_bytes() for path in (first, later)}
-            verify = partial(tell_verified, stage, world, announcer)
-            first.unlink()
-            verify()
-            verify()  # by which the later one was found right after the incident began
-            later.unlink()
-            verify()
-            first.write_bytes(whole[first])
-            verify()
-            stage.pass_by(minutes=5)
-            stage.step(world, announcer)
-            assert stage.logged == ["shop: 1 archive is damaged or lost"]
-            later.write_bytes(whole[later])
-            verify()
-        assert stage.logged[1:] == ["over: shop: 2 archives are damaged or lost"]
+    with stored(tmp_path) as (stage, world, announcer):
+        first, later = (
+            world.store.path(Report("shop", NEWEST - days * ONE_DAY), 1) for days in (2, 1)
+        )
+        whole = {path: path.read_bytes() for path in (first, later)}
+        verify = partial(tell_verified, stage, world, announcer)
+        first.unlink()
+        verify()
+        verify()  # by which the later one was found right after the incident began
+        later.unlink()
+        verify()
+        first.write_bytes(whole[first])
+        verify()
+        stage.pass_by(minutes=5)
+        stage.step(world, announcer)
+        assert stage.logged == ["shop: 1 archive is damaged or lost"]
+        later.write_bytes(whole[later])
+        verify()
+    assert stage.logged[1:] == ["over: shop: 2 archives are damaged or lost"]
 
 
 def test_what_came_while_damage_was_open_and_is_damaged_then_is_not_taken_for_mended(
     tmp_path: Path,
 ) -> None:
-    with scene(tmp_path, stand_in("shop")) as stage:
-        stage.run()
-        with stage.world() as world, stage.announcer() as announcer:
-            first = world.store.path(Report("shop", NEWEST), 1)
-            whole = first.read_bytes()
-            first.unlink()
-            announcer.found(world.ledger, seen_in(verified(world)))
-            stage.pass_by(days=1)
-            stage.step(world, announcer)
-            came = world.store.path(Report("shop", NEWEST + ONE_DAY), 1)
-            came.unlink()
-            tell_verified(stage, world, announcer)
-            first.write_bytes(whole)
-            tell_verified(stage, world, announcer)
-            stage.step(world, announcer)
-            assert "over" not in "".join(stage.logged)
-            (left,) = incidents_left(world)
-            assert left == came
+    with stored(tmp_path) as (stage, world, announcer):
+        first = world.store.path(Report("shop", NEWEST), 1)
+        whole = first.read_bytes()
+        first.unlink()
+        announcer.found(world.ledger, seen_in(verified(world)))
+        stage.pass_by(days=1)
+        stage.step(world, announcer)
+        came = world.store.path(Report("shop", NEWEST + ONE_DAY), 1)
+        came.unlink()
+        tell_verified(stage, world, announcer)
+        first.write_bytes(whole)
+        tell_verified(stage, world, announcer)
+        stage.step(world, announcer)
+        assert "over" not in "".join(stage.logged)
+        (left,) = incidents_left(world)
+        assert left == came
 
 
 def incidents_left(world: World) -> list[Path]:
@@ -217,39 +222,35 @@ def incidents_left(world: World) -> list[Path]:
 def test_fault_33_damage_found_under_a_clock_that_was_ahead_ends_when_it_is_mended(
     tmp_path: Path,
 ) -> None:
-    with scene(tmp_path, stand_in("shop")) as stage:
-        stage.run()
-        with stage.world() as world, stage.announcer() as announcer:
-            path = world.store.path(Report("shop", NEWEST), 1)
-            whole = path.read_bytes()
-            path.unlink()
-            found = verified(world)
-            stage.pass_by(days=3650)
-            announcer.found(world.ledger, seen_in(found))
-            stage.pass_by(days=-3650)
-            stage.step(world, announcer)
-            path.write_bytes(whole)
-            tell_verified(stage, world, announcer)
-            stage.step(world, announcer)
-            assert incidents_left(world) == []
-        assert stage.open_keys() == []
+    with stored(tmp_path) as (stage, world, announcer):
+        path = world.store.path(Report("shop", NEWEST), 1)
+        whole = path.read_bytes()
+        path.unlink()
+        found = verified(world)
+        stage.pass_by(days=3650)
+        announcer.found(world.ledger, seen_in(found))
+        stage.pass_by(days=-3650)
+        stage.step(world, announcer)
+        path.write_bytes(whole)
+        tell_verified(stage, world, announcer)
+        stage.step(world, announcer)
+        assert incidents_left(world) == []
+    assert stage.open_keys() == []
 
 
 def test_fault_33_damage_of_what_was_verified_under_a_clock_that_was_ahead_stays_known(
     tmp_path: Path,
 ) -> None:
-    with scene(tmp_path, stand_in("shop")) as stage:
-        stage.run()
-        with stage.world() as world, stage.announcer() as announcer:
-            path = world.store.path(Report("shop", NEWEST), 1)
-            stage.pass_by(days=3)
-            verified(world)
-            stage.pass_by(days=-3)
-            path.unlink()
-            tell_verified(stage, world, announcer)
-            assert incidents_left(world) == [path]
-            stage.step(world, announcer)
-            assert stage.logged == ["shop: 1 archive is damaged or lost"]
+    with stored(tmp_path) as (stage, world, announcer):
+        path = world.store.path(Report("shop", NEWEST), 1)
+        stage.pass_by(days=3)
+        verified(world)
+        stage.pass_by(days=-3)
+        path.unlink()
+        tell_verified(stage, world, announcer)
+        assert incidents_left(world) == [path]
+        stage.step(world, announcer)
+        assert stage.logged == ["shop: 1 archive is damaged or lost"]
 
 
 def test_storage_is_told_once_and_over_when_it_works_again(tmp_path: Path) -> None:
@@ -579,16 +580,14 @@ def test_many_at_once_are_sent_as_one_and_all_count_as_told(tmp_path: Path) -> N
 
 
 def test_fault_30_a_lost_file_is_over_once_it_was_fetched_again(tmp_path: Path) -> None:
-    with scene(tmp_path, stand_in("shop")) as stage:
-        stage.run()
-        with stage.world() as world, stage.announcer() as announcer:
-            world.store.path(Report("shop", NEWEST - ONE_DAY), 1).unlink()
-            announcer.found(world.ledger, seen_in(verified(world)))
-            mend(world, world.config.apps, lambda mended: None)
-            stage.pass_by(minutes=1)
-            stage.step(world, announcer)
-        assert stage.logged[1:] == ["over: shop: 1 archive is damaged or lost"]
-        assert stage.bodies[-1] == f"shop {NEWEST - ONE_DAY} is there."
+    with stored(tmp_path) as (stage, world, announcer):
+        world.store.path(Report("shop", NEWEST - ONE_DAY), 1).unlink()
+        announcer.found(world.ledger, seen_in(verified(world)))
+        mend(world, world.config.apps, lambda mended: None)
+        stage.pass_by(minutes=1)
+        stage.step(world, announcer)
+    assert stage.logged[1:] == ["over: shop: 1 archive is damaged or lost"]
+    assert stage.bodies[-1] == f"shop {NEWEST - ONE_DAY} is there."
 
 
 def test_two_processes_at_once_send_one_notice(tmp_path: Path) -> None:
