@@ -195,6 +195,8 @@ def test_fault_30_what_verify_found_is_told_by_status_and_why_and_fetched_by_rep
     (app,) = filled.run("status", "--json").json["apps"]
     assert (app["stored"], app["damaged"]) == (8, 1)
     assert [one["day"] for one in app["strip"] if one["state"] == "damaged"] == [str(ago(5))]
+    assert app["damage"] == [{"from": str(ago(5)), "to": str(ago(5)), "days": 1}]
+    assert f"one {ago(5)}: damaged or lost" in told.out
     assert filled.run("status", "--check").code == 4
     explained = filled.run("why", "one", str(ago(5)), "--json").json
     assert (explained["state"], explained["command"]) == ("damaged", "reportsync repair --app one")
@@ -206,6 +208,43 @@ def test_fault_30_what_verify_found_is_told_by_status_and_why_and_fetched_by_rep
     assert again.out.startswith("Every due day is there: 8 stored.")
     assert "████████" in again.out and "damaged" not in again.out
     assert "Each archive was last read, and found whole, at" in again.out
+
+
+def test_fault_30_what_a_repair_could_not_fetch_is_missing_and_no_longer_damaged(
+    filled: Place,
+) -> None:
+    for days_ago in (5, 3):
+        damage(file_of(filled, days_ago))
+    assert filled.run("verify").code == 4
+    _, done = repaired(filled, faults=(Fault("404", day=ago(5)),))
+    assert done.code == 3  # type: ignore[attr-defined]
+    told = filled.run("status", "--check")
+    assert told.code == 3
+    assert told.out.startswith("1 of 8 due days is missing (one).")
+    assert "damaged" not in told.out and "reportsync repair" not in told.out
+    assert filled.run("waive", "one", str(ago(5)), "--reason", "gone").code == 0
+    waived = filled.run("status", "--check")
+    assert (waived.code, waived.out.split("\n")[0]) == (
+        0,
+        "Every due day is there: 7 stored, 1 waived.",
+    )
+
+
+def test_fault_30_damage_of_a_day_that_is_expected_no_more_is_told_and_no_due_day_blamed(
+    filled: Place,
+) -> None:
+    damage(file_of(filled, 9))
+    assert filled.run("verify").code == 4
+    later = f"since: {ago(8)}"
+    filled.config.write_text(filled.config.read_text().replace(f"since: {ago(9)}", later))
+    told = filled.run("status", "--check")
+    assert told.code == 4
+    assert told.out.startswith("Every due day is there: 7 stored.")
+    assert f"one {ago(9)}: damaged or lost" in told.out
+    assert "Every other archive was last read" in told.out
+    (app,) = filled.run("status", "--json").json["apps"]
+    assert app["damage"] == [{"from": str(ago(9)), "to": str(ago(9)), "days": 1}]
+    assert app["damaged"] == 0, "of the stored days that are expected"
 
 
 def test_fault_30_what_a_person_has_put_back_is_right_once_it_was_verified(filled: Place) -> None:

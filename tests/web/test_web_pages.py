@@ -148,6 +148,8 @@ def test_damage_is_shown_where_its_day_stands_until_it_is_mended(tmp_path: Path)
     assert 'reportsync_damaged_reports{app="shop"} 1.0' in figures
     assert 'reportsync_damaged_reports{app="well"} 0.0' in figures
     assert "Damaged1" in words(overview) and "28 of 29 days, 1 of them damaged" in words(app)
+    assert f"Damaged or lost {spoilt}: reportsync repair --app shop" in words(app)
+    assert "Damaged or lost" not in words(well)
     assert "Verifiedall others since" in words(app) and "Verifiedall since" in words(well)
 
 
