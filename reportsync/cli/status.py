@@ -99,6 +99,12 @@ def _is_damaged(found: dict[str, Any]) -> bool:
     return any(app["damage"] for app in found["apps"])
 
 
+def _is_due(app: dict[str, Any], run: dict[str, Any]) -> bool:
+    """Say whether one of a run's days is expected and due; days are texts that sort as they do."""
+    due_through: str = app["due_through"] or ""
+    return bool(run["from"] <= due_through and run["to"] >= app["since"])
+
+
 def _sentence(context: Context, found: dict[str, Any]) -> str:
     apps = found["apps"]
     expected, missing = (sum(app[key] for app in apps) for key in ("expected", "missing"))
@@ -107,7 +113,7 @@ def _sentence(context: Context, found: dict[str, Any]) -> str:
     if not missing:
         waived = sum(app["waived"] for app in apps)
         text = f"{expected - waived} stored" + (f", {waived} waived." if waived else ".")
-        if any(app["damaged"] for app in apps):
+        if any(_is_due(app, run) for app in apps for run in app["damage"]):
             return styled(
                 context, f"Every due day was stored, not all are whole: {text}", "bold red"
             )

@@ -69,7 +69,7 @@ class Look:
     covered: Sequence[Coverage]
     seen: Seen
     known: Mapping[str, Incident]  # the open incidents by their keys
-    unmended: frozenset[Report]  # of those that damage holds back: damaged or missing still
+    damaged: frozenset[Report]  # of those that damage holds back: stored, and not right since
     now: datetime
 
 
@@ -239,12 +239,22 @@ def _archives(look: Look) -> Iterator[Present]:
 def _damage(look: Look) -> Iterator[Present]:
     waived = {Report(one.app.name, day) for one in look.covered for day in one.waived}
     by_app: dict[str, set[Report]] = defaultdict(set)
-    damaged = {one.report for one in look.seen.damaged}
-    for report in (damaged | look.unmended) - waived:
+    damaged = {one.report for one in look.seen.damaged} | look.damaged
+    for report in (damaged | _reopened(look)) - waived:
         by_app[report.app].add(report)
     for app, reports in sorted(by_app.items()):
         key = key_of(Cause.DAMAGE, app)
         yield Present(key, frozenset(reports), "their files are not what was stored")
+
+
+def _reopened(look: Look) -> set[Report]:
+    """Return which reports that damage holds back are missing now, and expected."""
+    found: set[Report] = set()
+    for one in look.covered:
+        known = look.known.get(key_of(Cause.DAMAGE, one.app.name))
+        if known is not None:
+            found |= reports_of(known.held) & _missing(one)
+    return found
 
 
 def _storage(look: Look) -> Iterator[Present]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from reportsync.calendar import days
 from reportsync.incidents.causes import Look, Present, Seen, causes
 from reportsync.incidents.incident import Cause, Incident, Span, reports_of, spans
 from reportsync.incidents.notice import MOST_SPANS
@@ -49,15 +48,15 @@ def review(
     covered: Sequence[Coverage],
     seen: Seen,
     now: datetime,
-    unmended: frozenset[Report] = frozenset(),
+    damaged: frozenset[Report] = frozenset(),
 ) -> Reviewed:
     """Compare the incidents that are open with the causes that are there at `now`.
 
-    `covered` are the coverages of every configured app, `unmended` the reports of open damage that are
-    damaged or missing still. A clock that was set back closes nothing aloud.
+    `covered` are the coverages of every configured app, `damaged` the reports of open damage that are stored
+    and were not found right since. A clock that was set back closes nothing aloud.
     """
     known = {incident.key: incident for incident in open_now}
-    found = {one.key: one for one in causes(Look(covered, seen, known, unmended, now))}
+    found = {one.key: one for one in causes(Look(covered, seen, known, damaged, now))}
     by_app = {one.app.name: one for one in covered}
     opened = tuple(_opened(one, now) for key, one in found.items() if key not in known)
     lasting, explained, closed, dropped = [], [], [], []
@@ -81,15 +80,11 @@ def holds_back(incident: Incident, by_app: Mapping[str, Coverage]) -> bool:
     """
     if incident.cause in (Cause.STORAGE, Cause.HOOK) or not incident.held:
         return True
-    return any(_holds(span, incident.cause, by_app.get(span.app)) for span in incident.held)
+    return any(_holds(span, by_app.get(span.app)) for span in incident.held)
 
 
-def _holds(span: Span, cause: Cause, one: Coverage | None) -> bool:
-    if one is None:
-        return True
-    if cause is Cause.DAMAGE:  # a damaged day counts as stored until it is repaired
-        return not set(days(span.first, span.last)) <= set(one.waived)
-    return any(span.first <= row.day <= span.last for row in one.missing)
+def _holds(span: Span, one: Coverage | None) -> bool:
+    return one is None or any(span.first <= row.day <= span.last for row in one.missing)
 
 
 def is_to_tell(incident: Incident, now: datetime, *, end: bool = False) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -114,35 +114,17 @@ def doubt(connection: sa.Connection, damaged: Iterable[Archive], found: Iterable
         connection.execute(_DOUBT, doubted)
 
 
-def unmended(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[Report]:
-    """Return which reports of open damage are still missing, or were not found right since it opened."""
-    left: set[Report] = set()
-    for one in _damages(found):
-        left |= _missing(connection, one) | _doubtful(connection, one)
-    return frozenset(left)
-
-
 def damaged(connection: sa.Connection, found: Iterable[Incident]) -> frozenset[Report]:
     """Return which reports of open damage are stored, and were not found right since it opened."""
     left: set[Report] = set()
-    for one in _damages(found):
-        left |= _doubtful(connection, one) - _missing(connection, one)
+    for one in found:
+        # By the text: a kind that this version does not know must not keep metrics from being told.
+        if one.key.startswith(f"{Cause.DAMAGE}:"):
+            doubtful = archives.c.held.is_(True), archives.c.verified <= one.opened
+            missing = reports.c.state == "missing"
+            left |= _among_held(connection, one, archives, *doubtful)
+            left -= _among_held(connection, one, reports, missing)
     return frozenset(left)
-
-
-def _damages(found: Iterable[Incident]) -> Iterator[Incident]:
-    # By the text: a kind that this version does not know must not keep metrics from being told.
-    return (one for one in found if one.key.startswith(f"{Cause.DAMAGE}:"))
-
-
-def _missing(connection: sa.Connection, one: Incident) -> set[Report]:
-    return _among_held(connection, one, reports, reports.c.state == "missing")
-
-
-def _doubtful(connection: sa.Connection, one: Incident) -> set[Report]:
-    return _among_held(
-        connection, one, archives, archives.c.held.is_(True), archives.c.verified <= one.opened
-    )
 
 
 def _among_held(

@@ -47,10 +47,10 @@ def review_now(connection: Connection, config: Config, seen: Seen, now: datetime
         incidents.bring_back(connection, now)
         open_before = incidents.open_now(connection)
     incidents.doubt(connection, seen.damaged, open_before)
-    unmended = incidents.unmended(connection, open_before)
+    damaged = incidents.damaged(connection, open_before)
     seen = replace(seen, hook=_hook(connection, config))
     found = review(
-        open_before, overview.coverages(connection, config.apps, now), seen, now, unmended
+        open_before, overview.coverages(connection, config.apps, now), seen, now, damaged
     )
     opened = incidents.apply(connection, found, now)
     # Also what was found right by a clock that was ahead: it would be taken for mended at the next look.

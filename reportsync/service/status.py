@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -47,22 +49,28 @@ def describe(
         "apps": [_app(covered, known, now) for covered, known in found],
         "hook": _hook(hook),
         "incidents": [
-            _incident(one)
+            _incident(left)
             for one in open_now
-            if _concerns(one, by_app.keys()) and _lasts(one, by_app)
+            if _concerns(one, by_app.keys()) and (left := _left(one, by_app)) is not None
         ],
     }
 
 
-def _lasts(one: Incident, by_app: Mapping[str, Coverage]) -> bool:
-    """Say whether an open incident is still to be shown: damage only while an archive is not whole.
+def _left(one: Incident, by_app: Mapping[str, Coverage]) -> Incident | None:
+    """Return an open incident as it is to be shown, None if it holds nothing back any more.
 
-    What was reopened is missing, with a reason of its own, and another repair would not help.
+    Damage is shown with the days that are not whole or, reopened, still missing.
     """
-    of = by_app.get(one.subject)
-    if one.cause is Cause.DAMAGE and of is not None:
-        return bool(of.not_whole)
-    return holds_back(one, by_app)
+    of = by_app.get(one.subject) if one.cause is Cause.DAMAGE else None
+    if of is None:
+        return one if holds_back(one, by_app) else None
+    days = sorted({*of.not_whole, *(row.day for row in of.missing)})
+    held = spans(
+        Report(of.app.name, day)
+        for span in one.held
+        for day in days[bisect_left(days, span.first) : bisect_right(days, span.last)]
+    )
+    return replace(one, held=held) if held else None
 
 
 def _concerns(one: Incident, names: Set[str]) -> bool:
@@ -109,7 +117,7 @@ def _app(one: Coverage, known: Known, now: datetime) -> dict[str, Any]:
         "stored": one.stored,
         "missing": len(one.missing),
         "waived": len(one.waived),
-        "damaged": len(one.damaged),
+        "damaged": len(one.not_whole),
         "damage": [_run(span) for span in damage(one)],
         "bytes": known.bytes,
         "newest": known.newest.isoformat() if known.newest else None,

@@ -82,6 +82,7 @@ class Pages:
         """Return the page of one app, given every day of it in the ledger and its latest attempts."""
         covered = one.coverage
         found = gaps(covered)[::-1]
+        spoilt = damage(covered)[::-1]
         return self._page(
             "app.html",
             root="../",
@@ -92,7 +93,8 @@ class Pages:
             apart=_apart(seen.now),
             gaps=[_Gap(gap, covered) for gap in found[:_MOST_GAPS]],
             more_gaps=max(0, len(found) - _MOST_GAPS),
-            damage=[marks.span(run.first, run.last) for run in damage(covered)],
+            damage=[marks.span(run.first, run.last) for run in spoilt[:_MOST_GAPS]],
+            more_damage=max(0, len(spoilt) - _MOST_GAPS),
             repair=f"reportsync repair --app {one.name}",
             years=marks.years(covered, *_titles(one, held, seen.now)),
             attempts=tried,

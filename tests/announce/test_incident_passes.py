@@ -215,7 +215,7 @@ def test_what_came_while_damage_was_open_and_is_damaged_then_is_not_taken_for_me
 
 def incidents_left(world: World) -> list[Path]:
     """Return the files of the reports that open damage holds back."""
-    left = world.ledger.read(lambda read: incidents.unmended(read, incidents.open_now(read)))
+    left = world.ledger.read(lambda read: incidents.damaged(read, incidents.open_now(read)))
     return [world.store.path(report, 1) for report in sorted(left)]
 
 

@@ -223,6 +223,17 @@ def test_damage_is_one_incident_per_app_and_not_told_a_second_time_as_late() -> 
     assert "reportsync repair --app shop" in notice(damage, Phase.OPENED).body
 
 
+def test_damage_lasts_while_what_was_reopened_is_missing_and_expected() -> None:
+    seen = Seen(damaged=frozenset({Archive(Report("shop", day(3)), 1, 9, "", 1)}))
+    open_now = told(look(covered(app()), seen=seen).opened)
+    reopened = covered(app(), missing([3], None))
+    assert keys(look(reopened, open_now=open_now).lasting) == ["damage:shop"]
+    for ended in (covered(app()), covered(app(since=day(4)), missing([3], None))):
+        found = look(ended, open_now=open_now)
+        assert (found.lasting, found.opened) == ((), ())
+        assert keys((*found.closed, *found.dropped)) == ["damage:shop"]
+
+
 def test_storage_lasts_until_a_pass_found_it_fine() -> None:
     shop = covered(app())
     (storage,) = look(shop, seen=Seen(storage=Said("no space left", "make room"))).opened
