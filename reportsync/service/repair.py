@@ -169,7 +169,7 @@ def _have_sums_written(world: World, names: Sequence[str], tell: Tell) -> Obstru
     stay: they are to be fetched, and then it is written anew. Returns what stands in the place of the first
     one that cannot be read, which says nothing about the others.
     """
-    behind = {(app, year) for app, year, _ in world.ledger.read(queries.stale_years)}
+    behind = _behind(world)
     obstructed = None
     for app in names:
         for year in world.ledger.read(queries.years_of, app):
@@ -186,11 +186,18 @@ def _have_sums_written(world: World, names: Sequence[str], tell: Tell) -> Obstru
             right = {name: sha256 for name, sha256 in noted.items() if _is_of(name, awaited)}
             for day, version, sha256 in world.ledger.read(queries.year_sums, app, year):
                 right[archive_name(day, version)] = sha256
-            if not world.store.sums_are(app, year, ((sha, name) for name, sha in right.items())):
+            if world.store.sums_are(app, year, ((sha, name) for name, sha in right.items())):
+                continue
+            if (app, year) not in _behind(world):  # where another has reopened a day meanwhile
                 world.ledger.write(records.mark_stale, app, year)
                 what = f"{app}/{year:04}/{SUMS}"
                 tell(Mended("write anew", what, "it is not what is written of the ledger"))
     return obstructed
+
+
+def _behind(world: World) -> set[tuple[str, int]]:
+    """Return the apps and years whose SHA256SUMS is known to be behind the ledger."""
+    return {(app, year) for app, year, _ in world.ledger.read(queries.stale_years)}
 
 
 def _is_of(name: str, awaited: frozenset[date]) -> bool:

@@ -207,7 +207,10 @@ def test_where_the_rate_is_the_limit_few_workers_are_hired(here: Here) -> None:
 def test_row_13_where_the_rate_is_the_limit_reports_are_asked_for_in_their_order(
     here: Here, monkeypatch: pytest.MonkeyPatch, order: Literal["newest", "oldest"]
 ) -> None:
-    here.settings |= {"workers": "8", "rate": "10/s"}
+    here.settings |= {
+        "workers": "8",
+        "rate": "5/s",
+    }  # a thread may be late by a turn on a busy machine
     write = Ledger.write
 
     def write_at_leisure(ledger: Ledger, function: Any, *args: Any, **more: Any) -> Any:
