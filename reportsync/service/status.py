@@ -21,12 +21,12 @@ from reportsync.settings import App
 
 def status(ledger: Ledger, apps: Sequence[App], now: datetime) -> dict[str, Any]:
     """Return the coverage of `apps` at `now` as the contract's JSON object."""
-    known, hook, open_now = ledger.read(look, [app.name for app in apps])
+    known, hook, open_now = ledger.read(shown, [app.name for app in apps])
     found = [(coverage(app, known[app.name], now), known[app.name]) for app in apps]
     return describe(found, now, hook, open_now)
 
 
-def look(
+def shown(
     connection: Connection, names: Sequence[str]
 ) -> tuple[dict[str, Known], HookState, list[Incident]]:
     """Return what there is to show of the apps `names`, of the hook, and which incidents are open."""

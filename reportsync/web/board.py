@@ -18,7 +18,7 @@ from reportsync.ledger import queries
 from reportsync.ledger.deliveries import HookState
 from reportsync.ledger.reader import Reader
 from reportsync.model import Clock
-from reportsync.service.status import look
+from reportsync.service.status import shown
 from reportsync.settings import Config
 from reportsync.web.standing import Standing, standing
 
@@ -133,7 +133,7 @@ class Board:
         def everything(
             connection: sa.Connection,
         ) -> tuple[dict[str, Known], HookState, list[Incident], datetime | None]:
-            return (*look(connection, names), queries.last_arrival(connection))
+            return (*shown(connection, names), queries.last_arrival(connection))
 
         known, hook, open_now, last_arrival = self._reader.read(everything)
         found = [(app, known[app.name]) for app in self._apps]
