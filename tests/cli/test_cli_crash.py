@@ -63,6 +63,7 @@ def test_fault_28_four_backfills_at_once_ask_for_each_report_once(place: Place) 
     assert dict(rows(place)) == place.zips()
 
 
+@pytest.mark.slow
 def test_fault_28_two_backfills_at_once_share_the_work(place: Place) -> None:
     app = stand_in("one", 24)
     with Sandbox([app], latency=0.05) as sandbox:

@@ -210,6 +210,7 @@ def test_fault_30_what_verify_found_is_told_by_status_and_why_and_fetched_by_rep
     assert "Each archive was last read, and found whole, at" in again.out
 
 
+@pytest.mark.slow
 def test_fault_30_what_a_repair_could_not_fetch_is_missing_and_no_longer_damaged(
     filled: Place,
 ) -> None:
@@ -232,6 +233,7 @@ def test_fault_30_what_a_repair_could_not_fetch_is_missing_and_no_longer_damaged
     )
 
 
+@pytest.mark.slow
 def test_fault_30_damage_of_a_day_that_is_expected_no_more_is_told_and_no_due_day_blamed(
     filled: Place,
 ) -> None:
